@@ -1,0 +1,182 @@
+//! The plain value that `decide` looks at. Filled by the operator's `gather`, or by a test.
+
+use jiff::Timestamp;
+use jobwright_api::{StepStatus, Task, WorkflowSpec, WorkflowStatus, settings::JobSettings};
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::graph::Graph;
+
+/// Everything that a decision depends on.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    /// The operator's clock.
+    pub now: Timestamp,
+    pub namespace: &'a str,
+    pub name: &'a str,
+    pub uid: &'a str,
+    pub generation: i64,
+    /// The Workflow has a deletionTimestamp: the garbage collector takes its Jobs.
+    pub deleting: bool,
+    pub spec: &'a WorkflowSpec,
+    /// The status as the API server has it. What must be stored before acting is looked up here.
+    pub stored: &'a WorkflowStatus,
+    /// The stored status with what was decided since and is not written yet.
+    pub pending: &'a WorkflowStatus,
+    /// The compiled snapshot that `pending.snapshot` names; none before there is one, or until it was seen.
+    pub graph: Option<Arc<Graph>>,
+    /// The Tasks that `spec.steps` name, as far as they exist. Read only while there is no snapshot.
+    pub tasks: BTreeMap<String, Arc<Task>>,
+    /// Read only while there is no snapshot.
+    pub settings: &'a JobSettings,
+    /// The Jobs of this Workflow's UID by name, of all its runs.
+    pub jobs: &'a BTreeMap<String, Arc<JobView>>,
+    /// The pods of these Jobs by name of the Job.
+    pub pods: &'a BTreeMap<String, Vec<Arc<PodView>>>,
+    pub notes: &'a Notes,
+}
+
+/// What `apply` learned from the API server's answers. In memory only: after a restart it is asked again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Notes {
+    /// Name of the snapshot that is known to be stored.
+    pub snapshot: Option<String>,
+    /// Jobs whose absence a live GET has confirmed. Dropped when the Job is seen.
+    pub absent: std::collections::BTreeSet<String>,
+    /// Jobs that are over and of which a live LIST has shown no pod.
+    pub podless: std::collections::BTreeSet<String>,
+    /// Jobs that the API server would not create, by name.
+    pub refusals: BTreeMap<String, Refusal>,
+    /// What a dry run said of the pod of a Job that has none.
+    pub probes: BTreeMap<String, Probe>,
+}
+
+/// Why a Job could not be created.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    /// The server's words.
+    pub message: String,
+    pub at: Timestamp,
+    /// How often in a row.
+    pub count: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// 403 of a quota: passes.
+    Quota,
+    /// 429, 5xx, a time-out, a webhook that does not answer: passes.
+    Unavailable,
+    /// 400, 403, 413, 422: does not pass.
+    Permanent,
+    /// 409, and the object is not ours.
+    NameTaken,
+}
+
+/// The answer to a dry run of a pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    pub at: Timestamp,
+    pub count: u32,
+    /// The server's words, if it would refuse the pod; with the kind of refusal.
+    pub refused: Option<(RefusalKind, String)>,
+}
+
+/// What we read of a Job.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own in the Job's spec or status"
+)]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobView {
+    pub name: String,
+    pub uid: String,
+    /// UID of its controlling owner.
+    pub owner_uid: String,
+    /// Our annotation: identity of the attempt. Empty on a Job that is not ours.
+    pub attempt_key: String,
+    /// Results of steps that were not stored yet when it was created, by printed id.
+    pub carried: BTreeMap<String, StepStatus>,
+    pub run: u32,
+    pub created_at: Option<Timestamp>,
+    pub deleting: bool,
+    pub suspended: bool,
+    pub ttl_seconds_after_finished: Option<i32>,
+    /// Condition `Complete` or `SuccessCriteriaMet` is true.
+    pub complete: bool,
+    /// Condition `Failed` or `FailureTarget` is true: its reason and message.
+    pub failed: Option<(String, String)>,
+    /// A pod of it was counted, active or ended.
+    pub has_had_pod: bool,
+}
+
+/// What we read of a pod.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PodView {
+    pub name: String,
+    pub uid: String,
+    /// UID of the Job that controls it.
+    pub job_uid: String,
+    pub node: Option<String>,
+    pub phase: PodPhase,
+    /// `status.reason` and `status.message`: set by the kubelet for evictions and the like.
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    /// When its deletion was asked for: deletionTimestamp less the grace period.
+    pub deletion_asked_at: Option<Timestamp>,
+    /// Reason and message of condition `DisruptionTarget`, if true.
+    pub disruption: Option<(String, String)>,
+    /// Reason and message of condition `PodScheduled`, if false.
+    pub unschedulable: Option<(String, String)>,
+    /// Its main containers; a pod without status has none.
+    pub containers: Vec<ContainerView>,
+    /// Init containers that run to completion.
+    pub init_containers: Vec<ContainerView>,
+    /// It has restartable init containers: they may run on after the main one.
+    pub has_sidecars: bool,
+    /// How many main containers its spec has.
+    pub containers_expected: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodPhase {
+    #[default]
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+    Unknown,
+}
+
+impl PodPhase {
+    #[must_use]
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerView {
+    pub name: String,
+    pub state: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ContainerState {
+    #[default]
+    Unknown,
+    Waiting {
+        reason: String,
+        message: String,
+    },
+    Running {
+        started_at: Option<Timestamp>,
+    },
+    Terminated {
+        exit_code: i32,
+        reason: String,
+        /// The termination message.
+        message: String,
+        finished_at: Option<Timestamp>,
+    },
+}

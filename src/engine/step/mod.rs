@@ -1,0 +1,9 @@
+//! What becomes of one step: from its needs to its end.
+
+pub(crate) mod attempt;
+pub(crate) mod deadline;
+pub(crate) mod observe;
+pub(crate) mod outcome;
+pub(crate) mod output;
+pub(crate) mod retry;
+pub(crate) mod start;

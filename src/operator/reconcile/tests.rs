@@ -1,0 +1,222 @@
+//! Whole looks at one Workflow over a server of a few lines.
+
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{flush, workflow as look};
+use crate::{
+    context::{Context, Wake},
+    testing::{Answer, Log, Sent, context, feed, key, refusal, workflow},
+};
+
+/// Keeps the objects that are created and merges status patches, as far as one run needs it.
+#[derive(Default)]
+struct Server {
+    version: AtomicU64,
+    workflow: Mutex<Value>,
+    job: Mutex<Value>,
+}
+
+impl Server {
+    fn answer(&self, sent: &Sent) -> Answer {
+        let version = self.version.fetch_add(1, Ordering::SeqCst) + 100;
+        let (verb, path) = sent.line.split_once(' ').unwrap();
+        let mut body = sent.body.clone();
+        match verb {
+            "POST" => {
+                body["metadata"]["uid"] = json!(format!("uid-{version}"));
+                body["metadata"]["namespace"] = json!("n");
+                body["metadata"]["resourceVersion"] = json!(version.to_string());
+                body["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+                if path.contains("/jobs") {
+                    *self.job.lock().unwrap() = body.clone();
+                }
+                Some((201, body))
+            }
+            "PATCH" if path.contains("/workflows/w/status") => {
+                let mut workflow = self.workflow.lock().unwrap();
+                if body["metadata"]["resourceVersion"] != workflow["metadata"]["resourceVersion"] {
+                    return refusal(409, "Conflict", "modified");
+                }
+                merge(&mut workflow["status"], &body["status"]);
+                workflow["metadata"]["resourceVersion"] = json!(version.to_string());
+                Some((200, workflow.clone()))
+            }
+            _ => refusal(500, "InternalError", "not expected"),
+        }
+    }
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (name, value) in patch {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(name);
+        } else {
+            merge(&mut target[name], value);
+        }
+    }
+}
+
+fn start() -> (Context, Log, Arc<Server>) {
+    let server = Arc::new(Server::default());
+    *server.workflow.lock().unwrap() = workflow(1, &json!({}));
+    let answering = Arc::clone(&server);
+    let (ctx, log) = context(move |sent| answering.answer(sent));
+    feed(&ctx, &workflow(1, &json!({})));
+    (ctx, log, server)
+}
+
+fn pod(job: &Value) -> Value {
+    json!({
+        "kind": "Pod",
+        "metadata": {
+            "name": "p", "namespace": "n", "uid": "p-uid", "resourceVersion": "900",
+            "labels": job["metadata"]["labels"],
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"], "controller": true}]
+        },
+        "spec": {"containers": [{"name": "main"}], "nodeName": "node1"},
+        "status": {"phase": "Running", "containerStatuses": [{
+            "name": "main", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-01-01T00:00:01Z"}}
+        }]}
+    })
+}
+
+fn short(log: &Log) -> Vec<String> {
+    let lines = log.lines();
+    let last = |line: &String| {
+        let (verb, path) = line.split_once(' ').unwrap();
+        let path = path.split('?').next().unwrap();
+        let words: Vec<&str> = path.rsplit('/').take(2).collect();
+        format!("{verb} {}", if words[0] == "status" { "status" } else { words[0] })
+    };
+    lines.iter().map(last).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_one_step_takes_five_requests_and_then_none() {
+    let (ctx, log, server) = start();
+    let wake = look(&key(), &ctx).await;
+    assert_eq!(
+        short(&log),
+        ["POST workflowrecords", "PATCH status", "POST jobs"],
+        "the snapshot, the begin, the Job; that it is scheduled can wait"
+    );
+    assert!(
+        matches!(wake, Wake::After(rest) if rest <= Duration::from_secs(1)),
+        "{wake:?}"
+    );
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let job = server.job.lock().unwrap().clone();
+    feed(&ctx, &job);
+    feed(&ctx, &pod(&job));
+    look(&key(), &ctx).await;
+    let stored = server.workflow.lock().unwrap().clone();
+    assert_eq!(stored["status"]["phase"], "Succeeded", "{stored:#}");
+    assert_eq!(short(&log), ["PATCH status"]);
+    feed(&ctx, &stored);
+    assert_eq!(look(&key(), &ctx).await, Wake::OnChange);
+    assert_eq!(short(&log), Vec::<String>::new(), "at rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_waits_for_the_newer_version() {
+    let (ctx, log, server) = start();
+    let newer = workflow(50, &json!({}));
+    *server.workflow.lock().unwrap() = newer.clone();
+    look(&key(), &ctx).await;
+    assert_eq!(short(&log), ["POST workflowrecords", "PATCH status"]);
+    look(&key(), &ctx).await;
+    assert_eq!(short(&log), Vec::<String>::new(), "the old version is known to be old");
+    feed(&ctx, &newer);
+    look(&key(), &ctx).await;
+    assert_eq!(short(&log), ["PATCH status", "POST jobs"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_stored_at_the_end_is_written() {
+    let (ctx, log, server) = start();
+    look(&key(), &ctx).await;
+    log.take();
+    ctx.stop();
+    flush(&ctx).await;
+    assert_eq!(short(&log), ["PATCH status"]);
+    let stored = server.workflow.lock().unwrap().clone();
+    assert_eq!(stored["status"]["steps"]["a"]["phase"], "Scheduled");
+}
+
+#[tokio::test]
+async fn a_workflow_that_cannot_be_read_says_so_once() {
+    let (ctx, log) = context(|_| Some((200, json!({}))));
+    let mut broken = workflow(1, &json!({}));
+    broken["spec"]["steps"] = json!("none");
+    feed(&ctx, &broken);
+    look(&key(), &ctx).await;
+    let sent = log.take().remove(0);
+    assert!(sent.line.starts_with("PATCH") && sent.line.contains("/workflows/w/status"));
+    let stalled = &sent.body["status"]["conditions"][2];
+    assert_eq!(
+        (stalled["type"].as_str(), stalled["status"].as_str()),
+        (Some("Stalled"), Some("True"))
+    );
+    look(&key(), &ctx).await;
+    assert!(log.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_the_operator_fails_on_is_left_alone() {
+    let (ctx, log) = context(|_| Some((200, json!({}))));
+    // Its snapshot is gone: somebody deleted it.
+    let status = json!({"phase": "Running", "run": 1, "snapshot": {"name": "lost"}});
+    feed(&ctx, &workflow(1, &status));
+    for _ in 0..5 {
+        look(&key(), &ctx).await;
+    }
+    let sent = log.take();
+    assert_eq!(sent.len(), 1, "one condition");
+    let stalled = &sent[0].body["status"]["conditions"][2];
+    assert_eq!(stalled["reason"], "Quarantined");
+    assert!(
+        stalled["message"]
+            .as_str()
+            .unwrap()
+            .contains("snapshot n/lost cannot be read")
+    );
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    assert!(matches!(look(&key(), &ctx).await, Wake::After(_)), "tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_status_is_not_tried_in_a_loop() {
+    let (ctx, log) = context(|sent| {
+        if sent.line.starts_with("POST") {
+            let mut body = sent.body.clone();
+            body["metadata"]["uid"] = json!("u");
+            body["metadata"]["resourceVersion"] = json!("2");
+            body["metadata"]["namespace"] = json!("n");
+            return Some((201, body));
+        }
+        refusal(503, "ServiceUnavailable", "later")
+    });
+    feed(&ctx, &workflow(1, &json!({})));
+    for _ in 0..10 {
+        look(&key(), &ctx).await;
+    }
+    assert_eq!(log.take().len(), 2, "the snapshot, and one try");
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    look(&key(), &ctx).await;
+    assert_eq!(log.take().len(), 1);
+}

@@ -1,0 +1,200 @@
+//! The invariants, checked at each decision, request, write and event of a play.
+
+use jobwright_api::{StepPhase, WorkflowPhase, WorkflowStatus, policy::Then};
+use jobwright_engine::decision::{Action, Decision, Subject};
+use jobwright_tests::{
+    graphs::{Case, StepCase},
+    laws::{Fault, History, follows},
+    world::Cluster,
+};
+use k8s_openapi::api::batch::v1::Job;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::play::{Play, UID};
+
+/// What was seen so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) history: History,
+    /// What was done at this instant, all of it seen.
+    done: Vec<Action>,
+    /// Steps that had failed, with `then: Fail`, before the last decision.
+    failed: BTreeSet<String>,
+}
+
+impl Checks {
+    /// The operator has lost its memory: it may do again what it has done.
+    pub(crate) fn forget(&mut self) {
+        self.done.clear();
+    }
+
+    pub(crate) fn decided(
+        &mut self,
+        decision: &Decision,
+        before: &WorkflowStatus,
+        play: (&Case, &Cluster, bool),
+    ) -> Result<(), Fault> {
+        let (case, cluster, is_calm) = play;
+        follows(before, &decision.status, case)?;
+        let fails = |step: &&StepCase| {
+            let status = before.steps.get(&step.name);
+            step.then == Then::Fail && status.is_some_and(|status| status.phase == StepPhase::Failed)
+        };
+        self.failed = case.steps.iter().filter(fails).map(|step| step.name.clone()).collect();
+        transitions(decision, before)?;
+        self.history.record(&decision.status, case, cluster)?;
+        if is_calm && let Some(again) = decision.actions.iter().find(|action| self.done.contains(action)) {
+            return Err(format!("fixpoint law: {again:?} took effect, and is wanted again"));
+        }
+        self.done.extend(decision.actions.iter().cloned());
+        Ok(())
+    }
+
+    /// Before a Job comes to be.
+    pub(crate) fn may_create(&self, job: &Job, at: (usize, u32), play: &Play) -> Result<(), Fault> {
+        self.history
+            .may_be_born(job, at, (play.case, &play.stored, &play.cluster))?;
+        let step = &play.case.steps[at.0];
+        let status = &play.memory.pending.steps;
+        for need in &step.needs {
+            let need = &play.case.steps[*need];
+            let phase = status.get(&need.name).map(|status| status.phase);
+            let is_done = match phase {
+                Some(StepPhase::Succeeded | StepPhase::Skipped) => true,
+                Some(StepPhase::Failed) => need.then != Then::Fail,
+                _ => false,
+            };
+            if !is_done {
+                return Err(format!("I2: {} starts while {} is {phase:?}", step.name, need.name));
+            }
+        }
+        match self.failed.first() {
+            Some(failed) if at.1 == 1 => Err(format!("{} starts though {failed} has failed", step.name)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn time_passes(&mut self) {
+        self.done.clear();
+    }
+}
+
+/// Before a request is sent.
+pub(crate) fn acts(action: &Action, play: &Play) -> Result<(), Fault> {
+    match action {
+        Action::StartJob { name, job } => starts(name, job, play),
+        Action::StopJob { name, uid } => stops(name, uid, play),
+        Action::ExpireJob { name, .. } => {
+            let attempts = play.stored.steps.values().flat_map(|step| &step.attempts.recent);
+            let is_stored = attempts
+                .into_iter()
+                .any(|attempt| attempt.job == *name && attempt.phase.is_terminal());
+            is_stored
+                .then_some(())
+                .ok_or_else(|| format!("TTL of {name} before its result is stored"))
+        }
+        Action::StoreSnapshot { .. }
+        | Action::ConfirmJob { .. }
+        | Action::ConfirmPods { .. }
+        | Action::ProbePod { .. } => Ok(()),
+    }
+}
+
+/// Before a status is stored.
+pub(crate) fn stores(stored: &WorkflowStatus, next: &WorkflowStatus, case: &Case) -> Result<(), Fault> {
+    follows(stored, next, case)
+}
+
+fn starts(name: &str, job: &Job, play: &Play) -> Result<(), Fault> {
+    let owners = job.metadata.owner_references.as_deref().unwrap_or_default();
+    if !owners
+        .iter()
+        .any(|owner| owner.uid == UID && owner.controller == Some(true))
+    {
+        return Err(format!("I7: {name} has no owner"));
+    }
+    if job.metadata.name.as_deref() != Some(name) || name.len() > 63 {
+        return Err(format!("{name}: not the Job's name, or too long"));
+    }
+    let snapshot = play.stored.snapshot.as_ref();
+    if !snapshot.is_some_and(|snapshot| play.records.contains_key(&snapshot.name)) || play.stored.run.is_none() {
+        return Err(format!("{name} starts before snapshot and run are stored"));
+    }
+    if play.memory.pending.stop.is_some() || play.spec.suspend {
+        return Err(format!("{name} starts though the run is stopped or suspended"));
+    }
+    Ok(())
+}
+
+fn stops(name: &str, uid: &str, play: &Play) -> Result<(), Fault> {
+    if play.cluster.jobs.get(name).is_some_and(|job| job.uid != uid) {
+        return Err(format!("{name} is to be stopped by another uid"));
+    }
+    let mut attempts = play.stored.steps.values().flat_map(|step| &step.attempts.recent);
+    let is_meant =
+        attempts.any(|attempt| attempt.job == name && (attempt.stop.is_some() || attempt.phase.is_terminal()));
+    if is_meant || play.stored.stop.is_some() {
+        return Ok(());
+    }
+    Err(format!("{name} is to be stopped before the reason is stored"))
+}
+
+/// Transitions tell exactly what changed, in the order of their numbers.
+fn transitions(decision: &Decision, before: &WorkflowStatus) -> Result<(), Fault> {
+    let mut seq = before.seq;
+    let mut run = before.phase;
+    let mut steps: BTreeMap<&str, StepPhase> = before
+        .steps
+        .iter()
+        .map(|(key, step)| (key.as_str(), step.phase))
+        .collect();
+    for transition in &decision.transitions {
+        if transition.seq <= seq {
+            return Err(format!("transition {} comes after {seq}", transition.seq));
+        }
+        seq = transition.seq;
+        match &transition.subject {
+            Subject::Workflow { from, to } => {
+                if *from != run {
+                    return Err(format!("the run was {run:?}, not {from:?}"));
+                }
+                run = Some(*to);
+            }
+            Subject::Step { id, from, to, .. } => {
+                let known = steps.insert(id, *to).unwrap_or_default();
+                if known != *from {
+                    return Err(format!("{id} was {known}, not {from}"));
+                }
+            }
+        }
+    }
+    let wrong = decision
+        .status
+        .steps
+        .iter()
+        .find(|(key, step)| steps.get(key.as_str()).copied().unwrap_or_default() != step.phase);
+    if let Some((key, step)) = wrong {
+        return Err(format!("{key} is {} without a transition", step.phase));
+    }
+    if run != decision.status.phase || seq != decision.status.seq {
+        return Err(format!(
+            "the run is {:?} at {} without a transition",
+            decision.status.phase, decision.status.seq
+        ));
+    }
+    Ok(())
+}
+
+/// At rest the run has ended, and nothing more is wanted.
+pub(crate) fn at_rest(play: &Play, is_quiet: bool) -> Result<(), Fault> {
+    if !is_quiet {
+        return Err("I8: nothing more happens, and the operator is not at rest".to_owned());
+    }
+    if !play.stored.phase.is_some_and(WorkflowPhase::is_terminal) {
+        return Err(format!(
+            "I8: nothing more happens, and the run is {:?}",
+            play.stored.phase
+        ));
+    }
+    Ok(())
+}
