@@ -151,6 +151,7 @@ impl<'a> Play<'a> {
             stored: &self.stored,
             history: &self.checks.history,
             is_calm: self.mood.is_calm(),
+            is_double: false,
         })
     }
 

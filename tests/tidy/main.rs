@@ -21,6 +21,7 @@ mod licences;
 mod makefile;
 mod members;
 mod outside;
+mod planted;
 mod purity;
 mod repository;
 mod rights;

@@ -155,6 +155,7 @@ fn on_pod(pod: &mut PodView, word: &str, value: &str, words: &[String], now: jif
     };
     match word {
         "pod" => {}
+        "stranger" => "another".clone_into(&mut pod.job_uid),
         "sidecar" => pod.has_sidecars = true,
         "runs" => {
             pod.phase = PodPhase::Running;

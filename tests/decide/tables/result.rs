@@ -97,5 +97,10 @@ fn the_first_result_is_final() {
 
 #[test]
 fn the_pod_of_another_job_of_that_name_says_nothing() {
-    check("a", "a#1 runs at 1s; now 2s", "a Running");
+    check("a", "a#1 runs at 1s; a#1 exit=0 at 2s; now 3s", "a Succeeded");
+    check(
+        "a",
+        "a#1 runs at 1s; a#1 stranger at 2s; a#1 exit=0 at 2s; now 3s",
+        "a Running",
+    );
 }
