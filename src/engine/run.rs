@@ -79,6 +79,7 @@ impl<'a> Run<'a> {
             self.start_all(draft);
         }
         self.release_jobs(draft);
+        self.stop_strays(draft);
         if self
             .graph
             .nodes()
@@ -228,6 +229,22 @@ impl<'a> Run<'a> {
                         ttl_s,
                     });
                 }
+            }
+        }
+    }
+
+    /// A Job of a step that is stored as ended without it: an operator made it that knew less than
+    /// the one that stored the end. Nobody will read its result.
+    fn stop_strays(&self, draft: &mut Draft) {
+        for node in self.graph.nodes() {
+            if !self.is_stored_terminal(node.key()) {
+                continue;
+            }
+            if let Some(stray) = start::next_job(self, draft, node).filter(|stray| !stray.deleting) {
+                draft.act(Action::StopJob {
+                    name: stray.name.clone(),
+                    uid: stray.uid.clone(),
+                });
             }
         }
     }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     faults::{Mood, Plan, Trouble},
+    laws,
     operator::{Operator, World, memory_is_clean},
     server::Server,
 };
@@ -278,6 +279,9 @@ impl<'a> Play<'a> {
                 "I8: nothing more happens, and the run is {:?}",
                 report.status.phase
             ));
+        }
+        if let Some(name) = server.cluster.jobs.keys().find(|name| laws::is_stray(&server, name)) {
+            return Err(format!("I7: {name} belongs to nothing, and nobody stops it"));
         }
         compare(&Ended {
             case: self.case,

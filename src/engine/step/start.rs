@@ -128,20 +128,15 @@ fn omit(run: &Run, draft: &mut Draft, node: &Node, words: &str) {
 /// A Job of this step that is not on record: made just now, or before a loss of memory. Its existence
 /// means started, whatever else has happened since.
 pub(crate) fn adopt(run: &Run, draft: &mut Draft, node: &Node) -> bool {
-    let number = next_number(draft, node);
-    let name = job::job_name(&run.identity, node.id(), number);
-    let Some(found) = run.observed.jobs.get(&name) else {
+    let Some(found) = next_job(run, draft, node) else {
         return false;
     };
-    if !is_ours(run, node, number, found) {
-        return false;
-    }
     if draft.step(node.key()).is_some_and(|step| step.inputs.is_empty()) {
         show_inputs(run, draft, node);
     }
     let attempt = AttemptStatus {
-        number,
-        job: name,
+        number: next_number(draft, node),
+        job: found.name.clone(),
         uid: Some(found.uid.clone()),
         phase: StepPhase::Scheduled,
         scheduled_at: Some(draft.now()),
@@ -152,14 +147,22 @@ pub(crate) fn adopt(run: &Run, draft: &mut Draft, node: &Node) -> bool {
     true
 }
 
+/// The Job of the attempt after the last one on record, if there is one and it is ours.
+pub(crate) fn next_job<'a>(run: &Run<'a>, draft: &Draft, node: &Node) -> Option<&'a JobView> {
+    let number = next_number(draft, node);
+    let found = run
+        .observed
+        .jobs
+        .get(&job::job_name(&run.identity, node.id(), number))?;
+    let is_ours =
+        found.owner_uid == run.identity.uid && found.attempt_key == job::attempt_key(&run.identity, node.id(), number);
+    is_ours.then_some(found)
+}
+
 fn next_number(draft: &Draft, node: &Node) -> u32 {
     draft
         .step(node.key())
         .map_or(1, |step| step.attempts.count.saturating_add(1))
-}
-
-fn is_ours(run: &Run, node: &Node, number: u32, found: &JobView) -> bool {
-    found.owner_uid == run.identity.uid && found.attempt_key == job::attempt_key(&run.identity, node.id(), number)
 }
 
 /// Makes the Job under its fixed name, unless somebody else has it or the API server refuses.
