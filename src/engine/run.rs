@@ -1,7 +1,7 @@
 //! A run that has begun: one look at all its steps.
 
 use jobwright_api::{Reason, StepPhase, WorkflowPhase, status::Stop};
-use std::sync::Arc;
+use std::{cell::OnceCell, collections::BTreeSet, sync::Arc};
 
 use crate::{
     decision::Action,
@@ -9,7 +9,7 @@ use crate::{
     graph::{Graph, Node},
     id::RunIdentity,
     job,
-    observed::Observed,
+    observed::{JobView, Observed},
     scope,
     step::{deadline, observe, start},
     summary,
@@ -21,6 +21,7 @@ pub(crate) struct Run<'a> {
     pub(crate) observed: &'a Observed<'a>,
     pub(crate) graph: &'a Graph,
     pub(crate) identity: RunIdentity,
+    carried: OnceCell<BTreeSet<&'a str>>,
 }
 
 impl<'a> Run<'a> {
@@ -34,7 +35,23 @@ impl<'a> Run<'a> {
                 uid: observed.uid.to_owned(),
                 run: observed.pending.run.unwrap_or(1),
             },
+            carried: OnceCell::new(),
         }
+    }
+
+    /// Jobs of this run.
+    fn jobs(&self) -> impl Iterator<Item = &'a JobView> {
+        let jobs = self.observed.jobs.values().map(AsRef::as_ref);
+        jobs.filter(|job| job.owner_uid == self.identity.uid && job.run == self.identity.run)
+    }
+
+    /// A Job that exists carries the result of this step: it need not ride again.
+    pub(crate) fn is_carried(&self, key: &str) -> bool {
+        let carried = self.carried.get_or_init(|| {
+            let lasting = self.jobs().filter(|job| !job.deleting);
+            lasting.flat_map(|job| job.carried.keys().map(String::as_str)).collect()
+        });
+        carried.contains(key)
     }
 
     pub(crate) const fn is_suspended(&self) -> bool {
@@ -99,9 +116,7 @@ impl<'a> Run<'a> {
 
     /// After a loss of memory: results that were not stored ride on the Jobs of the steps below.
     fn adopt_carried(&self, draft: &mut Draft) {
-        let jobs = self.observed.jobs.values();
-        let ours = jobs.filter(|job| job.owner_uid == self.identity.uid && job.run == self.identity.run);
-        for (key, result) in ours.flat_map(|job| &job.carried) {
+        for (key, result) in self.jobs().flat_map(|job| &job.carried) {
             if draft.phase_of(key).is_terminal() || draft.step(key).is_none() {
                 continue;
             }

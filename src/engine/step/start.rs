@@ -345,12 +345,13 @@ fn show_inputs(run: &Run, draft: &mut Draft, node: &Node) {
 }
 
 /// Results of steps above this one that are not stored yet: this Job carries them, so that they
-/// survive even if the operator and their pods are lost before the status is written.
+/// survive even if the operator and their pods are lost before the status is written. Each rides
+/// once: along a chain the Jobs would grow, and every event of theirs with them.
 fn carried(run: &Run, draft: &Draft, node: &Node) -> Option<String> {
     let results: BTreeMap<&str, &StepStatus> = run
         .graph
         .upstream(node)
-        .filter(|above| !run.is_stored_terminal(above.key()))
+        .filter(|above| !run.is_stored_terminal(above.key()) && !run.is_carried(above.key()))
         .filter_map(|above| Some((above.key(), draft.step(above.key())?)))
         .filter(|(_, step)| step.phase.is_terminal())
         .collect();
