@@ -59,9 +59,12 @@ pub struct WorkflowSpec {
 
 /// One node of the graph. Exactly one of `task` and `job` says what it runs, or `task` with a `job`
 /// beside it that overrides parts of the Task's.
+//
+// Atomic: whoever applies a step owns it whole. Field managers of every field of a hundred steps are
+// 11 KB, and a seventh of the time of each status write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::step()))]
+#[schemars(extend("x-kubernetes-validations" = rules::step(), "x-kubernetes-map-type" = "atomic"))]
 pub struct Step {
     #[schemars(schema_with = "schema::identifier")]
     pub name: String,

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     memory::Memory,
+    queue::Queue,
     report::{events::Events, metrics::Metrics},
     store::Stores,
     task::Reviews,
@@ -30,6 +31,9 @@ pub struct Context {
     pub events: Events,
     pub reviews: Reviews,
     pub probes: Probes,
+    /// Workflows to look at, and those whose status is to be written.
+    pub looks: Queue,
+    pub writes: Queue,
     settings: RwLock<Arc<Settings>>,
     stopping: AtomicBool,
 }
@@ -48,6 +52,8 @@ impl Context {
             events,
             reviews: Reviews::default(),
             probes: Probes::default(),
+            looks: Queue::default(),
+            writes: Queue::default(),
             settings: RwLock::new(Arc::new(settings)),
             stopping: AtomicBool::new(false),
         }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     config::Settings,
     context::Context,
-    memory::Entry,
+    memory::{Entry, OfRun},
     store::{BadSnapshot, HeldWorkflow, Key, Run},
 };
 
@@ -20,7 +20,7 @@ pub struct Gathered {
     tasks: BTreeMap<String, Arc<Task>>,
     settings: Arc<Settings>,
     run: Arc<Run>,
-    pub pending: WorkflowStatus,
+    pub pending: Arc<WorkflowStatus>,
     /// When a reply that the watch has not confirmed expires.
     pub next: Option<Duration>,
 }
@@ -32,12 +32,13 @@ pub struct Gathered {
 pub fn gather(
     held: &HeldWorkflow,
     workflow: &Workflow,
+    run: &OfRun,
     memory: &mut Entry,
     ctx: &Context,
 ) -> Result<Gathered, BadSnapshot> {
     let empty = WorkflowStatus::default();
     let stored = workflow.status.as_ref().unwrap_or(&empty);
-    let pending = memory.take_pending(held, stored);
+    let pending = run.outbox().current(held, stored);
     let (run, next) = ctx.stores.run(&held.uid, ctx.clock.monotonic());
     memory.forget_what_is_seen(&run);
     let graph = match &pending.snapshot {

@@ -6,7 +6,7 @@
 //! ```
 //! Every part can be built without a cluster: [`context::Context`] takes a client and a clock,
 //! [`store::Stores::feed`] takes events by hand, and [`reconcile::workflow`] is one look at one run,
-//! without timers or tasks of its own.
+//! [`write::status`] one write of its status, without timers or tasks of their own.
 
 pub mod apply;
 pub mod clock;
@@ -16,6 +16,7 @@ pub mod gather;
 pub mod health;
 pub mod memory;
 pub mod operator;
+pub mod outbox;
 mod quarantine;
 pub mod queue;
 pub mod reconcile;
@@ -27,3 +28,4 @@ pub mod task;
 mod testing;
 pub mod view;
 mod watch;
+pub mod write;

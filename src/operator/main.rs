@@ -46,7 +46,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     log(&settings);
     // More than one provider may be compiled in: without a choice, TLS fails at the first request.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // One thread: looks share one task anyway, and what remains is waiting. With more, every answer
+    // costs two switches between threads, on the way of the next Job.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(operator::serve(settings, Some(&arguments.config)))
 }
 

@@ -1,53 +1,42 @@
 //! What is known of a run only in this process. Lost at a restart, and derived again.
 
-use jobwright_api::WorkflowStatus;
-use jobwright_engine::{decision::Transition, observed::Notes};
+use jobwright_engine::observed::Notes;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
-use crate::store::{HeldWorkflow, Key, Run};
+use crate::{
+    outbox::Outbox,
+    store::{Key, Run},
+};
 
 /// Memory of all runs, by UID of their Workflow.
 #[derive(Default)]
 pub struct Memory {
-    runs: Mutex<BTreeMap<String, Arc<AsyncMutex<Entry>>>>,
+    runs: Mutex<BTreeMap<String, Arc<OfRun>>>,
 }
 
-/// Memory of one run. Locked for the length of a reconcile: there is one at a time per Workflow.
+/// Memory of one run: what looks need, locked for the length of a look, and what is to be written,
+/// locked for a moment only.
+pub struct OfRun {
+    pub key: Key,
+    look: AsyncMutex<Entry>,
+    outbox: Mutex<Outbox>,
+}
+
+/// What looks at one run remember.
 #[derive(Default)]
 pub struct Entry {
-    pub key: Key,
-    /// What was decided and is not stored yet.
-    pub pending: Option<Pending>,
     pub notes: Notes,
     pub pauses: Pauses,
-    /// Since when the status differs from the stored one, and when it was last written.
-    pub dirty_since: Option<Duration>,
-    pub written_at: Option<Duration>,
-    /// A conflict showed, then, that there is a version above this one: wait for it.
-    pub outdated: Option<(u64, Duration)>,
-    /// A status write was answered with 404: the Workflow of this UID is no more, whatever the stores
-    /// still show. Nothing may be started for it.
-    pub is_gone: bool,
-    /// Decided, but not stored yet: reported once they are.
-    pub unreported: Vec<Transition>,
-    /// Step events that were published for this run.
-    pub events: u32,
     /// Failures of the operator itself on this object, in a row.
     pub failures: u32,
     pub quarantine: Option<Quarantine>,
     /// Generation whose decoding error was reported.
     pub malformed: Option<i64>,
-}
-
-/// A status that was decided, and the stored version that it was derived from.
-pub struct Pending {
-    pub base: HeldWorkflow,
-    pub status: WorkflowStatus,
 }
 
 /// An object that is left alone, since the operator failed on it three times in a row.
@@ -57,17 +46,31 @@ pub struct Quarantine {
     pub until: Duration,
 }
 
+impl OfRun {
+    fn new(key: &Key) -> Self {
+        Self {
+            key: key.clone(),
+            look: AsyncMutex::default(),
+            outbox: Mutex::default(),
+        }
+    }
+
+    /// What looks remember: there is one look at a time.
+    pub async fn look(&self) -> AsyncMutexGuard<'_, Entry> {
+        self.look.lock().await
+    }
+
+    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Memory {
     /// The memory of a run, new if there is none.
     #[must_use]
-    pub fn run(&self, key: &Key, uid: &str) -> Arc<AsyncMutex<Entry>> {
+    pub fn run(&self, key: &Key, uid: &str) -> Arc<OfRun> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        let run = runs.entry(uid.to_owned()).or_insert_with(|| {
-            Arc::new(AsyncMutex::new(Entry {
-                key: key.clone(),
-                ..Entry::default()
-            }))
-        });
+        let run = runs.entry(uid.to_owned()).or_insert_with(|| Arc::new(OfRun::new(key)));
         Arc::clone(run)
     }
 
@@ -77,48 +80,24 @@ impl Memory {
     }
 
     /// How many have a status that is not stored, and how many are left alone. One that is being
-    /// looked at counts as neither: it is done in a moment.
+    /// looked at counts as not left alone: it is not.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let runs = self.all();
-        let count = |is: fn(&Entry) -> bool| {
-            let entries = runs.iter().filter_map(|run| run.try_lock().ok());
-            entries.filter(|entry| is(entry)).count()
-        };
-        (
-            count(|entry| entry.dirty_since.is_some()),
-            count(|entry| entry.quarantine.is_some()),
-        )
+        let dirty = runs.iter().filter(|run| run.outbox().is_dirty()).count();
+        let looks = runs.iter().filter_map(|run| run.look.try_lock().ok());
+        (dirty, looks.filter(|look| look.quarantine.is_some()).count())
     }
 
     /// All there are, for the last writes before the end.
     #[must_use]
-    pub fn all(&self) -> Vec<Arc<AsyncMutex<Entry>>> {
+    pub fn all(&self) -> Vec<Arc<OfRun>> {
         let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         runs.values().cloned().collect()
     }
 }
 
 impl Entry {
-    /// Takes the pending status, on top of this stored version.
-    ///
-    /// Someone else's write leaves the stored status as it was: then what was decided still holds.
-    /// Where the status itself is another one, what was decided is dropped: `decide` derives it
-    /// again from what is stored now.
-    pub fn take_pending(&mut self, stored: &HeldWorkflow, status: &WorkflowStatus) -> WorkflowStatus {
-        let Some(pending) = self.pending.take() else {
-            return status.clone();
-        };
-        let none = WorkflowStatus::default();
-        let base = status_of(&pending.base).unwrap_or(&none);
-        let same = pending.base.version == stored.version || base == status;
-        if same && pending.base.uid == stored.uid {
-            return pending.status;
-        }
-        self.discard();
-        status.clone()
-    }
-
     /// Notes that what is observed by now has made void.
     pub fn forget_what_is_seen(&mut self, run: &Run) {
         let unseen = |name: &String| !run.jobs.contains_key(name);
@@ -128,19 +107,6 @@ impl Entry {
         self.notes.podless.retain(|name| !has_pod(name));
         self.notes.probes.retain(|name, _| !unseen(name) && !has_pod(name));
     }
-
-    /// Forgets what was decided but not stored.
-    pub fn discard(&mut self) {
-        self.pending = None;
-        self.dirty_since = None;
-        self.unreported.clear();
-    }
-}
-
-/// The status of a Workflow that can be read.
-#[must_use]
-pub fn status_of(held: &HeldWorkflow) -> Option<&WorkflowStatus> {
-    held.value.as_ref().as_ref().ok()?.status.as_ref()
 }
 
 /// Actions that are not to be repeated yet, by what they do to what.
@@ -149,8 +115,9 @@ pub struct Pauses {
     pauses: BTreeMap<String, Pause>,
 }
 
-#[derive(Clone, Copy)]
-struct Pause {
+/// When something may be tried again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pause {
     until: Duration,
     /// Failures in a row; 0 after a success.
     failures: u32,
@@ -163,12 +130,28 @@ const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// asked for after this long, the effect is lost, and doing it again is harmless.
 const SETTLE: Duration = Duration::from_secs(10);
 
+impl Pause {
+    /// Until when it has to wait, if it has to.
+    #[must_use]
+    pub fn until(&self, now: Duration) -> Option<Duration> {
+        (self.until > now).then_some(self.until)
+    }
+
+    /// Counts a failure. The server's wish is honoured.
+    pub fn failed(&mut self, now: Duration, asked: Option<Duration>) {
+        self.failures = self.failures.saturating_add(1);
+        let backoff = BACKOFF_FIRST
+            .saturating_mul(1 << self.failures.saturating_sub(1).min(6))
+            .min(BACKOFF_MAX);
+        self.until = now + backoff.max(asked.unwrap_or_default());
+    }
+}
+
 impl Pauses {
     /// Until when this action has to wait, if it has to.
     #[must_use]
     pub fn until(&self, action: &str, now: Duration) -> Option<Duration> {
-        let pause = self.pauses.get(action)?;
-        (pause.until > now).then_some(pause.until)
+        self.pauses.get(action)?.until(now)
     }
 
     pub fn succeeded(&mut self, action: &str, now: Duration) {
@@ -181,16 +164,9 @@ impl Pauses {
 
     /// Counts a failure and says how many there were in a row. The server's wish is honoured.
     pub fn failed(&mut self, action: &str, now: Duration, asked: Option<Duration>) -> u32 {
-        let failures = self.failures(action).saturating_add(1);
-        let backoff = BACKOFF_FIRST
-            .saturating_mul(1 << failures.saturating_sub(1).min(6))
-            .min(BACKOFF_MAX);
-        let pause = Pause {
-            until: now + backoff.max(asked.unwrap_or_default()),
-            failures,
-        };
-        self.pauses.insert(action.to_owned(), pause);
-        failures
+        let pause = self.pauses.entry(action.to_owned()).or_default();
+        pause.failed(now, asked);
+        pause.failures
     }
 
     pub fn clear(&mut self, action: &str) {

@@ -15,7 +15,7 @@ use crate::{
     report::events::Events,
     store::Woken,
     sweep::Sweep,
-    task, watch,
+    task, watch, write,
 };
 
 /// How long the last looks and status writes may take once the end was asked for: well within the
@@ -26,7 +26,6 @@ const SHUTDOWN: Duration = Duration::from_secs(8);
 pub struct Operator {
     ctx: Arc<Context>,
     client: Client,
-    workflows: Queue,
     tasks: Queue,
     sweep: Sweep,
 }
@@ -37,7 +36,6 @@ impl Operator {
         Self {
             ctx,
             client,
-            workflows: Queue::default(),
             tasks: Queue::default(),
             sweep: Sweep::default(),
         }
@@ -71,13 +69,13 @@ impl Operator {
             self.tasks.wake(woken.tasks);
         }
         if !woken.workflows.is_empty() {
-            self.workflows.wake(woken.workflows);
+            self.ctx.looks.wake(woken.workflows);
         }
     }
 
     fn wake_all(&self) {
         self.tasks.wake(self.ctx.stores.tasks());
-        self.workflows.wake(self.ctx.stores.workflows());
+        self.ctx.looks.wake(self.ctx.stores.workflows());
     }
 
     /// Runs until `stop`, then ends what is under way and writes what is not stored yet.
@@ -85,8 +83,11 @@ impl Operator {
         let (stopped, stopping) = signal::channel(false);
         let concurrency = self.ctx.settings().concurrency.0;
         let ctx = &*self.ctx;
-        let workflows = self.workflows.run(concurrency, raised(&stopping), |key| async move {
+        let workflows = ctx.looks.run(concurrency, raised(&stopping), |key| async move {
             reconcile::workflow(&key, ctx).await
+        });
+        let writes = ctx.writes.run(concurrency, raised(&stopping), |key| async move {
+            write::status(&key, ctx).await
         });
         let tasks = self.tasks.run(concurrency, raised(&stopping), |key| async move {
             task::task(&key, ctx).await
@@ -107,7 +108,7 @@ impl Operator {
             ctx.stop();
             stopped.send_replace(true);
         };
-        let looks = async { tokio::join!(workflows, tasks, ordered) };
+        let looks = async { tokio::join!(workflows, writes, tasks, ordered) };
         let mut looks = std::pin::pin!(looks);
         let mut late = std::pin::pin!(async {
             raised(&stopping).await;
@@ -118,7 +119,7 @@ impl Operator {
             () = background => {}
             () = &mut late => tracing::warn!("looks under way did not end in time"),
         }
-        if timeout(SHUTDOWN / 2, reconcile::flush(ctx)).await.is_err() {
+        if timeout(SHUTDOWN / 2, write::flush(ctx)).await.is_err() {
             tracing::warn!("not all statuses were written in time: the next start derives them again");
         }
     }

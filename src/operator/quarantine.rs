@@ -7,7 +7,7 @@ use std::{any::Any, time::Duration};
 use crate::{
     apply,
     context::{Context, Wake},
-    memory::{Entry, Quarantine},
+    memory::{Entry, OfRun, Quarantine},
     reconcile::Error,
     store::HeldWorkflow,
 };
@@ -30,9 +30,9 @@ pub(crate) fn holds(memory: &mut Entry, held: &HeldWorkflow, ctx: &Context) -> O
 }
 
 /// Remembers a failure of the operator; the third in a row puts the object aside, with a condition.
-pub(crate) async fn failed(memory: &mut Entry, held: &HeldWorkflow, error: &Error, ctx: &Context) -> Wake {
+pub(crate) async fn failed(run: &OfRun, memory: &mut Entry, held: &HeldWorkflow, error: &Error, ctx: &Context) -> Wake {
     memory.failures = memory.failures.saturating_add(1);
-    memory.discard();
+    run.outbox().discard();
     ctx.metrics.reconcile_failures.inc();
     tracing::error!(run = %held.key, failures = memory.failures, %error, "reconcile failed");
     if memory.failures < FAILURES_MAX {
@@ -45,7 +45,7 @@ pub(crate) async fn failed(memory: &mut Entry, held: &HeldWorkflow, error: &Erro
     let message = format!(
         "the operator failed on it {FAILURES_MAX} times in a row and leaves it alone until it changes, or for 10 minutes: {error}"
     );
-    stall(memory, held, Reason::Quarantined, &message, ctx).await;
+    stall(held, Reason::Quarantined, &message, ctx).await;
     Wake::After(QUARANTINE)
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn malformed(memory: &mut Entry, held: &HeldWorkflow, ctx: &Con
         "this Workflow cannot be read: {}; correct the field, or delete and create it again",
         invalid.error
     );
-    if stall(memory, held, Reason::InvalidDefinition, &message, ctx).await {
+    if stall(held, Reason::InvalidDefinition, &message, ctx).await {
         memory.malformed = Some(generation);
         return Wake::OnChange;
     }
@@ -78,7 +78,7 @@ pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "without words".to_owned())
 }
 
-async fn stall(memory: &Entry, held: &HeldWorkflow, reason: Reason, message: &str, ctx: &Context) -> bool {
+async fn stall(held: &HeldWorkflow, reason: Reason, message: &str, ctx: &Context) -> bool {
     let condition = |kind: &str, status: &str| Condition {
         type_: kind.to_owned(),
         status: status.to_owned(),
@@ -94,7 +94,7 @@ async fn stall(memory: &Entry, held: &HeldWorkflow, reason: Reason, message: &st
     ];
     let written = apply::status::conditions(&ctx.caller, &held.key, &conditions).await;
     if let Err(error) = &written {
-        tracing::warn!(run = %memory.key, %error, "condition not written");
+        tracing::warn!(run = %held.key, %error, "condition not written");
     }
     written.is_ok()
 }

@@ -46,19 +46,9 @@ impl Inner {
         self.due.insert(key, at);
     }
 
-    /// The next key that is due and not being looked at; else when one will be.
-    fn next(&mut self, now: Instant) -> Result<Key, Option<Instant>> {
-        let mut free = self.order.iter().filter(|(_, key)| !self.running.contains(key));
-        let Some((at, key)) = free.next().cloned() else {
-            return Err(None);
-        };
-        if at > now {
-            return Err(Some(at));
-        }
-        self.order.remove(&(at, key.clone()));
-        self.due.remove(&key);
-        self.running.insert(key.clone());
-        Ok(key)
+    /// The first that is not being looked at.
+    fn first(&self) -> Option<&(Instant, Key)> {
+        self.order.iter().find(|(_, key)| !self.running.contains(key))
     }
 }
 
@@ -74,6 +64,27 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// This has to be looked at after a while, or before.
+    pub fn wake_after(&self, key: Key, rest: Duration) {
+        self.lock().schedule(key, Instant::now() + rest.min(FAR));
+        self.changed.notify_one();
+    }
+
+    /// Takes the next key that is due and not being looked at. It is being looked at until [`Self::done`].
+    pub fn take(&self) -> Option<Key> {
+        let mut inner = self.lock();
+        let (at, key) = inner.first().filter(|(at, _)| *at <= Instant::now()).cloned()?;
+        inner.due.remove(&key);
+        inner.running.insert(key.clone());
+        inner.order.remove(&(at, key.clone()));
+        Some(key)
+    }
+
+    /// When the next key is due that is not being looked at.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.lock().first().map(|(at, _)| *at)
+    }
+
     /// Looks at what is due, at most `concurrency` at once, until told to stop; then waits for
     /// those that are under way.
     pub async fn run<F, Fut>(&self, concurrency: usize, stop: impl Future<Output = ()>, look: F)
@@ -84,20 +95,13 @@ impl Queue {
         let mut stop = std::pin::pin!(stop);
         let mut looks = FuturesUnordered::new();
         loop {
-            let mut due = None;
-            while looks.len() < concurrency {
-                let next = self.lock().next(Instant::now());
-                match next {
-                    Ok(key) => {
-                        let look = look(key.clone());
-                        looks.push(async move { (key, look.await) });
-                    }
-                    Err(at) => {
-                        due = at;
-                        break;
-                    }
-                }
+            while looks.len() < concurrency
+                && let Some(key) = self.take()
+            {
+                let look = look(key.clone());
+                looks.push(async move { (key, look.await) });
             }
+            let due = self.next_at().filter(|_| looks.len() < concurrency);
             tokio::select! {
                 () = &mut stop => break,
                 () = self.changed.notified() => {}
@@ -110,7 +114,8 @@ impl Queue {
         }
     }
 
-    fn done(&self, key: Key, wake: Wake) {
+    /// The look at a key that was taken has ended.
+    pub fn done(&self, key: Key, wake: Wake) {
         let mut inner = self.lock();
         inner.running.remove(&key);
         if let Wake::After(rest) = wake {

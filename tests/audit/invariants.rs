@@ -51,6 +51,8 @@ pub fn check(events: &[Event]) -> Findings {
 /// A Job of ours that was created.
 struct Start<'a> {
     at: Timestamp,
+    /// Of the Job, if the log has the answer.
+    version: Option<u64>,
     workflow: &'a str,
     run: &'a str,
     /// The step's id as its annotation has it.
@@ -75,6 +77,7 @@ fn start(event: &Event) -> Option<Start<'_>> {
     let annotation = |name: &str| metadata.get("annotations")?.get(name)?.as_str();
     Some(Start {
         at: event.received,
+        version: version(&event.response),
         workflow: text(metadata, "/ownerReferences/0/uid"),
         run: text(metadata, "/labels/jobwright.dev~1run"),
         step: annotation(annotation::STEP)?,
@@ -120,8 +123,23 @@ struct Stored<'a> {
     /// None: the API server could not say whether it was, for example since the operator was killed
     /// while it waited (504). Then it speaks for what is done upon it, never against.
     version: Option<u64>,
-    completed: Timestamp,
+    received: Timestamp,
     status: &'a Value,
+}
+
+impl Stored<'_> {
+    /// Versions of all kinds are one sequence: etcd's. A watch may tell of a write before its answer is
+    /// out, so times are for writes without answer only.
+    fn is_before(&self, version: Option<u64>, at: Timestamp) -> bool {
+        match (self.version, version) {
+            (Some(stored), Some(then)) => stored < then,
+            _ => self.received <= at,
+        }
+    }
+}
+
+fn version(object: &Value) -> Option<u64> {
+    text(object, "/metadata/resourceVersion").parse().ok()
 }
 
 /// By uid of the Workflow, in the order in which they were stored.
@@ -136,7 +154,7 @@ fn histories(events: &[Event]) -> Histories<'_> {
             let uid = text(&event.response, "/metadata/uid");
             uids.insert((&event.namespace, text(&event.response, "/metadata/name")), uid);
         }
-        let version = text(&event.response, "/metadata/resourceVersion").parse().ok();
+        let version = version(&event.response);
         let (uid, status) = match event.stored_status() {
             Some(status) => (text(&event.response, "/metadata/uid"), status),
             None if event.may_be_done() => {
@@ -149,7 +167,7 @@ fn histories(events: &[Event]) -> Histories<'_> {
         };
         histories.entry(uid).or_default().push(Stored {
             version,
-            completed: event.completed,
+            received: event.received,
             status,
         });
     }
@@ -258,7 +276,7 @@ impl Evidence<'_> {
             .get(start.workflow)
             .into_iter()
             .flatten()
-            .any(|stored| stored.completed <= start.at && is_terminal(text(stored.status, &pointer)));
+            .any(|stored| stored.is_before(start.version, start.at) && is_terminal(text(stored.status, &pointer)));
         let is_of_need = |other: &&Start<'_>| {
             other.workflow == start.workflow && other.run == start.run && name_of(other.step) == need
         };
@@ -344,7 +362,8 @@ fn kept_until_stored(events: &[Event], histories: &Histories<'_>) -> Vec<Violati
     for event in expiring {
         let workflow = text(&event.response, "/metadata/ownerReferences/0/uid");
         let is_stored = histories.get(workflow).into_iter().flatten().any(|stored| {
-            stored.completed <= event.received && steps(stored.status).any(|(_, step)| has_ended(step, &event.name))
+            stored.is_before(version(&event.response), event.received)
+                && steps(stored.status).any(|(_, step)| has_ended(step, &event.name))
         });
         if !is_stored {
             violations.push(Violation {

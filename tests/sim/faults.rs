@@ -20,11 +20,13 @@ pub(crate) enum Trouble {
     DoneButSilent,
     /// Not done, and there never is an answer.
     Silent,
+    /// Done, and the answer takes two seconds.
+    Slow,
 }
 
 impl Trouble {
     /// What `make test` tries at each write of each sample.
-    pub(crate) const AT_EACH_WRITE: [Self; 9] = [
+    pub(crate) const AT_EACH_WRITE: [Self; 10] = [
         Self::Overtaken,
         Self::CrashBefore,
         Self::CrashAfter,
@@ -34,12 +36,13 @@ impl Trouble {
         Self::Refused(429),
         Self::Refused(409),
         Self::Silent,
+        Self::Slow,
     ];
 
     pub(crate) const fn is_done(self) -> bool {
         matches!(
             self,
-            Self::CrashAfter | Self::Overtaken | Self::DoneButErrored(_) | Self::DoneButSilent
+            Self::CrashAfter | Self::Overtaken | Self::DoneButErrored(_) | Self::DoneButSilent | Self::Slow
         )
     }
 
@@ -59,6 +62,8 @@ pub(crate) struct Mood {
     pub(crate) crash: u64,
     /// A request is answered with an error, or not at all, done or not.
     pub(crate) error: u64,
+    /// An answer takes its time.
+    pub(crate) slow: u64,
     /// Somebody suspends the run for a while.
     pub(crate) suspend: u64,
     /// The wall clock jumps.
@@ -77,6 +82,7 @@ impl Mood {
             lost: level() / 2,
             crash: level() / 2,
             error: level(),
+            slow: level(),
             suspend: level() / 5,
             jump: level() / 5,
             ..Self::default()
@@ -87,7 +93,7 @@ impl Mood {
     }
 
     pub(crate) const fn is_calm(&self) -> bool {
-        self.late + self.lost + self.crash + self.error + self.suspend + self.jump == 0
+        self.late + self.lost + self.crash + self.error + self.slow + self.suspend + self.jump == 0
     }
 }
 
@@ -139,7 +145,7 @@ impl Plan {
             });
         }
         if !self.rng.chance(self.mood.error) {
-            return None;
+            return self.rng.chance(self.mood.slow).then_some(Trouble::Slow);
         }
         let code = *self.rng.pick(&[500, 503, 504, 429]);
         Some(match self.rng.below(10) {

@@ -9,7 +9,7 @@ use jobwright_operator::{
     reconcile,
     report::events::Events,
     store::{Key, Woken},
-    sweep, task,
+    sweep, task, write,
 };
 use kube::{Client, client::Body};
 use serde_json::Value;
@@ -22,7 +22,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use crate::{
     faults::{Plan, Trouble},
@@ -74,10 +74,11 @@ pub(crate) struct Operator {
     pub(crate) watches: Watches,
     clock: Arc<Watch>,
     death: Arc<Death>,
-    /// When to look at the Workflow, at Tasks, at snapshots.
-    wake: Option<Instant>,
+    /// When to look at Tasks, at snapshots.
     tasks: BTreeMap<Key, Instant>,
     sweeps: BTreeMap<Key, Instant>,
+    /// A status on its way: looks go on meanwhile.
+    writing: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -104,7 +105,7 @@ impl Operator {
             watches,
             clock,
             death,
-            wake: None,
+            writing: None,
             tasks: BTreeMap::new(),
             sweeps: BTreeMap::new(),
         };
@@ -126,9 +127,7 @@ impl Operator {
             for (_, uid) in &woken.gone {
                 self.ctx.memory.forget(uid);
             }
-            if !woken.workflows.is_empty() {
-                self.wake = Some(now);
-            }
+            self.ctx.looks.wake(woken.workflows);
             self.tasks.extend(woken.tasks.into_iter().map(|key| (key, now)));
             for key in woken.unused {
                 self.sweeps.entry(key).or_insert(now);
@@ -137,8 +136,38 @@ impl Operator {
     }
 
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        let others = self.tasks.values().chain(self.sweeps.values());
-        self.wake.iter().chain(others).copied().min()
+        let others = self.tasks.values().chain(self.sweeps.values()).copied();
+        others
+            .chain(self.ctx.looks.next_at())
+            .chain(self.ctx.writes.next_at())
+            .min()
+    }
+
+    pub(crate) const fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
+    /// Until the status on its way has arrived, if there is one.
+    pub(crate) async fn written(&mut self) {
+        match &mut self.writing {
+            Some(writing) => writing.await.unwrap(),
+            None => std::future::pending().await,
+        }
+        self.writing = None;
+    }
+
+    /// Sends the status that is due.
+    fn write(&mut self) {
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.writing = None;
+        }
+        if let Some(key) = self.ctx.writes.take() {
+            let ctx = Arc::clone(&self.ctx);
+            self.writing = Some(tokio::spawn(async move {
+                let wake = write::status(&key, &ctx).await;
+                ctx.writes.done(key, wake);
+            }));
+        }
     }
 
     /// Looks at what is due, until it dies.
@@ -146,37 +175,42 @@ impl Operator {
         let now = Instant::now();
         let due_tasks: Vec<Key> = due(&self.tasks, now);
         let due_sweeps: Vec<Key> = due(&self.sweeps, now);
-        let is_due = self.wake.is_some_and(|at| at <= now);
+        self.write();
         let ctx = Arc::clone(&self.ctx);
         let work = async {
-            let mut again = (None, Vec::new(), Vec::new());
+            let mut again = (Vec::new(), Vec::new());
             for key in due_tasks {
                 let wake = task::task(&key, &ctx).await;
-                again.1.push((key, at(wake)));
+                again.0.push((key, at(wake)));
             }
-            if is_due {
-                let key = Key::new(NAMESPACE, WORKFLOW);
-                again.0 = Some(at(reconcile::workflow(&key, &ctx).await));
+            while let Some(key) = ctx.looks.take() {
+                let wake = reconcile::workflow(&key, &ctx).await;
+                ctx.looks.done(key, wake);
             }
             for key in due_sweeps {
                 let rest = sweep::one(&key, &ctx).await;
-                again.2.push((key, rest.map(|rest| Instant::now() + rest)));
+                again.1.push((key, rest.map(|rest| Instant::now() + rest)));
             }
             again
         };
         let death = self.death.told.notified();
         let done = futures::future::select(Box::pin(work), Box::pin(death)).await;
-        let futures::future::Either::Left(((workflow, tasks, sweeps), _)) = done else {
+        let futures::future::Either::Left(((tasks, sweeps), _)) = done else {
             return;
         };
-        if let Some(wake) = workflow {
-            self.wake = wake;
-        }
         for (key, again) in tasks {
             set(&mut self.tasks, key, again);
         }
         for (key, again) in sweeps {
             set(&mut self.sweeps, key, again);
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(writing) = &self.writing {
+            writing.abort();
         }
     }
 }
@@ -205,7 +239,7 @@ fn at(wake: Wake) -> Option<Instant> {
 /// Whether anything of the run is still in the making.
 pub(crate) fn memory_is_clean(ctx: &Context) -> bool {
     let run = ctx.memory.run(&Key::new(NAMESPACE, WORKFLOW), UID);
-    run.try_lock().is_ok_and(|memory| memory.dirty_since.is_none())
+    !run.outbox().is_dirty()
 }
 
 fn client(world: Arc<World>, death: Arc<Death>) -> Client {
@@ -221,6 +255,8 @@ fn client(world: Arc<World>, death: Arc<Death>) -> Client {
     });
     Client::new(service, NAMESPACE)
 }
+
+const SLOW: Duration = Duration::from_secs(2);
 
 async fn serve(world: &World, death: &Death, sent: Sent) -> (u16, Value) {
     // Others get their turn: two operators meet at every request.
@@ -249,6 +285,10 @@ async fn serve(world: &World, death: &Death, sent: Sent) -> (u16, Value) {
     }
     match trouble {
         None | Some(Trouble::Overtaken) => answer.unwrap(),
+        Some(Trouble::Slow) => {
+            tokio::time::sleep(SLOW).await;
+            answer.unwrap()
+        }
         Some(Trouble::Refused(code) | Trouble::DoneButErrored(code)) => error(code),
         Some(trouble) => {
             if trouble.is_crash() {

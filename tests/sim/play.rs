@@ -212,11 +212,9 @@ impl<'a> Play<'a> {
         Some(self.world.origin + Duration::try_from(after).unwrap_or_default())
     }
 
+    /// The clock is paused: it goes on where nothing else is left to do.
     async fn skip_to(&self, at: Instant) {
-        let now = Instant::now();
-        if at > now {
-            tokio::time::advance(at - now).await;
-        }
+        tokio::time::sleep_until(at).await;
         self.world.advance();
     }
 
@@ -237,16 +235,24 @@ impl<'a> Play<'a> {
                 .chain(self.resume_at)
                 .min()
         };
-        let next = next.into_iter().chain(self.cluster_next()).min();
-        match next {
-            // Snapshots that nobody names are swept up later; that is not what we wait for.
-            Some(next) => {
-                // A millisecond at least: what is due now has been looked at.
-                self.skip_to(next.max(Instant::now() + Duration::from_millis(1))).await;
-                true
-            }
-            None => false,
+        // A millisecond at least: what is due now has been looked at.
+        let soon = Instant::now() + Duration::from_millis(1);
+        let next = next.into_iter().chain(self.cluster_next()).min().map(|at| at.max(soon));
+        let is_writing = self.operators.iter().any(Operator::is_writing);
+        if next.is_none() && !is_writing {
+            return false;
         }
+        let passed = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let written = self.operators.iter_mut().map(|operator| Box::pin(operator.written()));
+        let written = futures::future::select_all(written);
+        futures::future::select(Box::pin(passed), written).await;
+        self.world.advance();
+        true
     }
 
     /// I9: nothing is wanted any more, not even by a new process; and the end is the reference's.

@@ -12,10 +12,12 @@ const WALL_CLOCKS: [&str; 3] = ["Timestamp", "Zoned", "SystemTime"];
 
 /// Where something may sleep: the launcher and the fake kubelet pace real programs, and the harness
 /// has the waiters of all suites, for facts and for times in which nothing must happen. Two more wait
-/// for what nobody announces: inotify has seen a file, the API server serves a new schema.
-const MAY_SLEEP: [&str; 4] = [
+/// for what nobody announces: inotify has seen a file, the API server serves a new schema. The
+/// simulator's time is its own.
+const MAY_SLEEP: [&str; 5] = [
     "tests/cluster/",
     "tests/harness/",
+    "tests/sim/",
     "src/operator/config/reload.rs",
     "tests/apiserver/server.rs",
 ];

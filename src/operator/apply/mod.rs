@@ -96,7 +96,7 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
                 unavailable &= failure.kind() == RefusalKind::Unavailable;
                 // A start that was refused is news for the engine; other failures only wait.
                 applied.progressed |= starts;
-                let due = refused(memory, &id, &name, starts, &failure, ctx);
+                let due = refused(memory, key, (&id, &name, starts), &failure, ctx);
                 applied.next = Some(applied.next.map_or(due, |next| next.min(due)));
             }
         }
@@ -214,10 +214,16 @@ fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context
 }
 
 /// Remembers a failure; says when to try again.
-fn refused(memory: &mut Entry, id: &str, name: &str, starts: bool, failure: &Failure, ctx: &Context) -> Duration {
+fn refused(
+    memory: &mut Entry,
+    key: &Key,
+    (id, name, starts): (&str, &str, bool),
+    failure: &Failure,
+    ctx: &Context,
+) -> Duration {
     let now = ctx.clock.monotonic();
     let count = memory.pauses.failed(id, now, failure.retry_after);
-    tracing::warn!(action = id, run = %memory.key, count, error = %failure, "action failed");
+    tracing::warn!(action = id, run = %key, count, error = %failure, "action failed");
     if starts {
         let refusal = Refusal {
             kind: failure.kind(),

@@ -8,15 +8,16 @@ pub mod metrics;
 use jobwright_api::{StepPhase, Workflow};
 use jobwright_engine::decision::{Subject, Transition};
 
-use crate::{context::Context, memory::Entry};
+use crate::{context::Context, store::Key};
 use metrics::{Ended, Phase};
 
-/// Tells of the transitions that the last status write stored.
-pub fn stored(workflow: &Workflow, memory: &mut Entry, ctx: &Context) {
-    for transition in std::mem::take(&mut memory.unreported) {
+/// Tells of the transitions that a status write has stored. Counts the events of steps.
+pub fn stored(workflow: &Workflow, transitions: Vec<Transition>, events: &mut u32, ctx: &Context) {
+    let run = Key::of(&workflow.metadata);
+    for transition in transitions {
         count(&transition, ctx);
-        log(&transition, memory);
-        if let Some(event) = events::event(&transition, &mut memory.events) {
+        log(&transition, &run);
+        if let Some(event) = events::event(&transition, events) {
             ctx.events.send(event, workflow, ctx);
         }
     }
@@ -41,8 +42,7 @@ fn count(transition: &Transition, ctx: &Context) {
     }
 }
 
-fn log(transition: &Transition, memory: &Entry) {
-    let run = &memory.key;
+fn log(transition: &Transition, run: &Key) {
     let seq = transition.seq;
     let reason = transition.reason.as_ref().map(tracing::field::display);
     let message = transition.message.as_deref();

@@ -35,6 +35,9 @@ impl Runs {
     pub(super) fn jobs(&mut self, changes: Vec<Change<JobView>>) -> BTreeSet<String> {
         let mut touched = BTreeSet::new();
         for change in changes {
+            if is_news_to_nobody(&change) {
+                continue;
+            }
             if let Some(before) = change.before {
                 let name = &before.key.name;
                 self.edit(&before.run_uid, |run| {
@@ -56,6 +59,9 @@ impl Runs {
     pub(super) fn pods(&mut self, changes: Vec<Change<PodOfJob>>) -> BTreeSet<String> {
         let mut touched = BTreeSet::new();
         for change in changes {
+            if is_news_to_nobody(&change) {
+                continue;
+            }
             if let Some(before) = change.before {
                 let (job, pod) = &*before.value;
                 self.edit(&before.run_uid, |run| remove(run, job, &pod.uid));
@@ -86,6 +92,14 @@ impl Runs {
             self.by_uid.remove(uid);
         }
     }
+}
+
+/// Only parts have changed that are not read: most events of a Job are of that kind.
+fn is_news_to_nobody<V: PartialEq>(change: &Change<V>) -> bool {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return false;
+    };
+    before.run_uid == after.run_uid && before.value == after.value
 }
 
 fn remove(run: &mut Run, job: &str, uid: &str) {
