@@ -138,6 +138,7 @@ async fn ensure_columns(world: &World) -> Result<()> {
 }
 
 async fn ensure_described(world: &World) -> Result<()> {
+    world.event_says("the run is Succeeded", 10).await?;
     let text = world.kubectl(&["describe", "workflow", "wordcount"]).await?.fine()?;
     for words in ["Phase:", "Succeeded", "Owner:", "samples", "Events:"] {
         ensure!(text.contains(words), "describe should show {words:?}:\n{text}");
@@ -184,12 +185,7 @@ fn failed_workflows_are_found_by_their_phase() -> Result<()> {
             table.contains("exit code 4") && table.contains("1/1"),
             "the message says why:\n{table}"
         );
-        let events = world
-            .kubectl(&["get", "events", "-o", "jsonpath={.items[*].message}"])
-            .await?
-            .fine()?;
-        ensure!(events.contains("exit code 4"), "{events}");
-        Ok(())
+        world.event_says("exit code 4", 10).await
     })
 }
 

@@ -13,7 +13,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         batch::v1::Job,
-        core::v1::{Namespace, Pod, ServiceAccount},
+        core::v1::{Event, Namespace, Pod, ServiceAccount},
     },
 };
 use kube::{
@@ -178,6 +178,20 @@ impl World {
     ) -> Result<BTreeMap<String, Job>> {
         let ours = watcher::Config::default().labels(label::WORKFLOW_UID);
         wait_all(&self.api::<Job>(), ours, Duration::from_secs(within_s), what, condition).await
+    }
+
+    /// Waits for an event that says this: they are published beside the run, a moment after its status.
+    pub async fn event_says(&self, words: &str, within_s: u64) -> Result<()> {
+        let api = self.api::<Event>();
+        let says = |events: &BTreeMap<String, Event>| {
+            let mut messages = events.values().filter_map(|event| event.message.as_deref());
+            messages.any(|message| message.contains(words))
+        };
+        let every = watcher::Config::default();
+        let within = Duration::from_secs(within_s);
+        wait_all(&api, every, within, &format!("an event says {words:?}"), says)
+            .await
+            .map(drop)
     }
 
     /// Waits for the pods of this namespace.
