@@ -114,6 +114,17 @@ impl History {
     }
 }
 
+/// A status that is read back from the API server is the one that was written.
+pub fn reads_back(status: &WorkflowStatus) -> Result<(), Fault> {
+    let written = serde_json::to_value(status).map_err(|error| error.to_string())?;
+    let read: WorkflowStatus = serde_json::from_value(written).map_err(|error| error.to_string())?;
+    if read == *status {
+        Ok(())
+    } else {
+        Err(format!("the status\n{status:?}\nreads back as\n{read:?}"))
+    }
+}
+
 /// What one status may become: nothing final changes, nothing goes back.
 pub fn follows(before: &WorkflowStatus, after: &WorkflowStatus, case: &Case) -> Result<(), Fault> {
     let (old, new) = (before.phase.unwrap_or_default(), after.phase.unwrap_or_default());

@@ -9,7 +9,7 @@ use crate::graph::Graph;
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
 pub struct Observed<'a> {
-    /// The operator's clock.
+    /// The operator's clock, in whole microseconds, as a status has it.
     pub now: Timestamp,
     pub namespace: &'a str,
     pub name: &'a str,

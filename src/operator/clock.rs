@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Where the time comes from. Tests and the simulator bring their own.
 pub trait Clock: Send + Sync {
-    /// Wall time: what is stored and shown. May jump.
+    /// Wall time: what is stored and shown. May jump. In whole microseconds, as `MicroTime` is written:
+    /// a status that is read back equals the one that was decided.
     fn now(&self) -> Timestamp;
 
     /// Time since some instant of this process: what pauses and throttles are measured with, so
@@ -35,10 +36,22 @@ impl Default for System {
 
 impl Clock for System {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_stored_whole() {
+        let times = std::iter::repeat_with(|| System::new().now()).take(100);
+        assert!(times.into_iter().all(|time| time.subsec_nanosecond() % 1_000 == 0));
     }
 }

@@ -75,7 +75,7 @@ struct Play<'a> {
 impl<'a> Play<'a> {
     fn new(case: &'a Case, seed: u64, script: &'a Script) -> Self {
         let mut rng = Rng::new(seed ^ 0x5EED);
-        let start: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        let start: Timestamp = "2026-11-21T10:00:00.123456Z".parse().unwrap();
         let mut plan = Plan::new(script.mood, rng.fork());
         plan.at.clone_from(&script.troubles);
         plan.is_told = script.is_told;
@@ -262,6 +262,10 @@ impl<'a> Play<'a> {
         if !self.operators.iter().all(|operator| memory_is_clean(&operator.ctx)) {
             return Err("I8: at rest, and a status is not written".to_owned());
         }
+        if self.script.is_calm() && !self.script.mood.is_double {
+            let stored = self.world.server.lock().unwrap().stored();
+            all_is_told(&self.operators[0], &stored)?;
+        }
         self.operators = vec![self.operator()];
         self.look().await;
         let after = self.counts();
@@ -313,6 +317,23 @@ impl<'a> Play<'a> {
             requests,
             events: server.log.len(),
         }
+    }
+}
+
+/// The end of each step was told of once.
+fn all_is_told(operator: &Operator, status: &WorkflowStatus) -> Result<(), Fault> {
+    let metrics = operator.ctx.metrics.text();
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("jobwright_steps_finished_total"));
+    let told: usize = lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
+        .sum();
+    let ended = status.steps.values().filter(|step| step.phase.is_terminal()).count();
+    if told == ended {
+        Ok(())
+    } else {
+        Err(format!("{ended} steps have ended, and {told} were told of"))
     }
 }
 
