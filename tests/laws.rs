@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     graphs::{Case, Outcome},
-    world::Cluster,
+    world::{Cluster, go_numbers},
 };
 
 /// One law was broken: in which words.
@@ -116,7 +116,8 @@ impl History {
 
 /// A status that is read back from the API server is the one that was written.
 pub fn reads_back(status: &WorkflowStatus) -> Result<(), Fault> {
-    let written = serde_json::to_value(status).map_err(|error| error.to_string())?;
+    let mut written = serde_json::to_value(status).map_err(|error| error.to_string())?;
+    go_numbers(&mut written);
     let read: WorkflowStatus = serde_json::from_value(written).map_err(|error| error.to_string())?;
     if read == *status {
         Ok(())

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graphs::{Case, Condition, Outcome, Said, ScheduleToClose, Source, StepCase};
+use crate::world::go_numbers;
 
 /// Which way each race went.
 #[derive(Clone, Debug, Default)]
@@ -265,7 +266,7 @@ fn outputs(step: &StepCase, said: &Said) -> Option<BTreeMap<String, Value>> {
     for output in &step.outputs {
         match values.get(&output.name).or(output.default.as_ref()) {
             Some(value) if output.kind.admits(value) => {
-                found.insert(output.name.clone(), value.clone());
+                found.insert(output.name.clone(), stored(value));
             }
             None if output.optional => {}
             _ => return None,
@@ -306,7 +307,7 @@ fn holds(case: &Case, condition: &Condition, before: &[Verdict]) -> Option<bool>
 fn value(case: &Case, source: &Source, before: &[Verdict]) -> Result<Option<Value>, ()> {
     let read = |step: &usize, name: &String| before[*step].outputs.get(name).cloned();
     match source {
-        Source::Literal(value) | Source::Default(value) => Ok(Some(value.clone())),
+        Source::Literal(value) | Source::Default(value) => Ok(Some(stored(value))),
         Source::Absent => Ok(None),
         Source::Level => Ok(Some(json!(case.level))),
         Source::Reads(step, name) => read(step, name).map(Some).ok_or(()),
@@ -317,6 +318,12 @@ fn value(case: &Case, source: &Source, before: &[Verdict]) -> Result<Option<Valu
         Source::ReadsOr(step, name, otherwise) => Ok(Some(read(step, name).unwrap_or_else(|| json!(otherwise)))),
         Source::Phase(step) => Ok(Some(json!(before[*step].phase.to_string()))),
     }
+}
+
+fn stored(value: &Value) -> Value {
+    let mut value = value.clone();
+    go_numbers(&mut value);
+    value
 }
 
 fn ended(phase: StepPhase, reason: Option<Reason>) -> Verdict {

@@ -26,7 +26,10 @@ pub(crate) fn is_due(observed: &Observed) -> bool {
     if !status.phase.is_some_and(WorkflowPhase::is_terminal) {
         return status.snapshot.is_none();
     }
+    // The end of the last run is stored first: nobody would ever read it.
+    let is_stored = observed.stored.phase == status.phase && observed.stored.run == status.run;
     observed.spec.run_policy == RunPolicy::OnChange
+        && is_stored
         && status.definition_hash.as_deref() != Some(&definition_hash(observed.spec))
 }
 

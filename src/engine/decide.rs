@@ -20,7 +20,13 @@ pub fn decide(observed: &Observed<'_>) -> Decision {
         return draft.finish();
     }
     if begin::is_due(observed) {
-        begin::begin(observed, &mut draft);
+        // What is left to do for the Jobs of the last run comes first: the next one does not know them.
+        if let Some(graph) = &observed.graph {
+            Run::new(observed, graph).release_jobs(&mut draft);
+        }
+        if !draft.has_actions() {
+            begin::begin(observed, &mut draft);
+        }
     } else if let Some(graph) = &observed.graph {
         Run::new(observed, graph).advance(&mut draft);
     }

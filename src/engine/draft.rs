@@ -61,6 +61,10 @@ impl<'a> Draft<'a> {
         self.actions.push(action);
     }
 
+    pub(crate) const fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// Something waits until the status is stored.
     pub(crate) fn write_now(&mut self) {
         self.write = Write::Now;

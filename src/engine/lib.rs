@@ -20,6 +20,7 @@ pub mod expr;
 pub mod graph;
 pub mod id;
 pub mod job;
+mod number;
 pub mod observed;
 pub mod problem;
 pub mod resolve;

@@ -9,6 +9,7 @@ use crate::{
     graph::{Graph, Node},
     id::RunIdentity,
     job,
+    number::as_stored,
     observed::{JobView, Observed},
     scope,
     step::{deadline, observe, start},
@@ -215,7 +216,7 @@ impl<'a> Run<'a> {
     }
 
     /// Jobs whose result is stored: they get their TTL, and those that would never end are deleted.
-    fn release_jobs(&self, draft: &mut Draft) {
+    pub(crate) fn release_jobs(&self, draft: &mut Draft) {
         let enforced = &self.graph.definition().enforced;
         for node in self.graph.nodes() {
             let Some(stored) = self.observed.stored.steps.get(node.key()) else {
@@ -298,7 +299,7 @@ impl<'a> Run<'a> {
                 let words = format!("output {}: gives {found} instead of {}", output.name, output.kind);
                 return Err(Cause::new(Reason::ExpressionError, &words));
             }
-            draft.status.outputs.insert(output.name.clone(), value);
+            draft.status.outputs.insert(output.name.clone(), as_stored(value));
         }
         Ok(())
     }

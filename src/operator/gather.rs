@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jobwright_api::{Task, Workflow, WorkflowPhase, WorkflowStatus};
-use jobwright_engine::observed::Observed;
+use jobwright_engine::observed::{Notes, Observed};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
@@ -32,21 +32,31 @@ pub struct Gathered {
 pub fn gather(
     held: &HeldWorkflow,
     workflow: &Workflow,
-    run: &OfRun,
+    outbox: &OfRun,
     memory: &mut Entry,
     ctx: &Context,
 ) -> Result<Gathered, BadSnapshot> {
     let empty = WorkflowStatus::default();
     let stored = workflow.status.as_ref().unwrap_or(&empty);
-    let pending = run.outbox().current(held, stored);
+    let pending = outbox.outbox().current(held, stored);
     let (run, next) = ctx.stores.run(&held.uid, ctx.clock.monotonic());
     memory.forget_what_is_seen(&run);
+    if memory.run != pending.run {
+        // What was learned of the Jobs of another run says nothing of this one's.
+        memory.run = pending.run;
+        memory.notes = Notes {
+            snapshot: memory.notes.snapshot.take(),
+            ..Notes::default()
+        };
+    }
+    let is_over =
+        pending.phase.is_some_and(WorkflowPhase::is_terminal) || workflow.metadata.deletion_timestamp.is_some();
     let graph = match &pending.snapshot {
+        // Nothing is left to decide: there may be thousands of those, and each list wakes all.
+        Some(_) if is_over && run.jobs.is_empty() => None,
         Some(snapshot) => {
             let key = Key::new(held.key.namespace.clone(), snapshot.name.clone());
             let graph = ctx.stores.graph(&key)?;
-            let is_over =
-                pending.phase.is_some_and(WorkflowPhase::is_terminal) || workflow.metadata.deletion_timestamp.is_some();
             if graph.is_none() && !is_over {
                 // Without it a run can neither go on nor end: people have to know.
                 let why =
@@ -55,7 +65,12 @@ pub fn gather(
             }
             graph
         }
-        None => None,
+        None => {
+            let record = |name: &String| ctx.stores.record(&Key::new(held.key.namespace.clone(), name.clone()));
+            // Someone has deleted it since: it is stored again.
+            memory.notes.snapshot = memory.notes.snapshot.take().filter(|name| record(name).is_some());
+            None
+        }
     };
     let tasks = if pending.snapshot.is_some() {
         BTreeMap::new()

@@ -30,6 +30,8 @@ pub struct OfRun {
 /// What looks at one run remember.
 #[derive(Default)]
 pub struct Entry {
+    /// The run that the notes are about.
+    pub run: Option<u32>,
     pub notes: Notes,
     pub pauses: Pauses,
     /// Failures of the operator itself on this object, in a row.
@@ -87,6 +89,19 @@ impl Memory {
         let dirty = runs.iter().filter(|run| run.outbox().is_dirty()).count();
         let looks = runs.iter().filter_map(|run| run.look.try_lock().ok());
         (dirty, looks.filter(|look| look.quarantine.is_some()).count())
+    }
+
+    /// Whether a run is about to name this snapshot, or may be.
+    #[must_use]
+    pub fn may_name(&self, snapshot: &Key) -> bool {
+        let runs = self.all();
+        let mut neighbours = runs.iter().filter(|run| run.key.namespace == snapshot.namespace);
+        neighbours.any(|run| {
+            let is_pending = run.outbox().names(&snapshot.name);
+            // One that is being looked at may be just about to.
+            let look = run.look.try_lock();
+            is_pending || look.map_or(true, |look| look.notes.snapshot.as_ref() == Some(&snapshot.name))
+        })
     }
 
     /// All there are, for the last writes before the end.

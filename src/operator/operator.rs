@@ -22,6 +22,9 @@ use crate::{
 /// grace period that Kubernetes gives by default (30 s), and what tests wait for.
 const SHUTDOWN: Duration = Duration::from_secs(8);
 
+/// A connection on which nothing arrives for this long is broken.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// The running operator.
 pub struct Operator {
     ctx: Arc<Context>,
@@ -138,8 +141,9 @@ pub async fn serve(settings: Settings, path: Option<&Path>) -> anyhow::Result<()
     let mut config = kube::Config::infer().await?;
     // One policy of ours: kube's own would repeat for minutes within one call.
     config.default_retry = false;
-    // Longer than a watch may be quiet; each call of ours has its own limit.
-    config.read_timeout = None;
+    // A watch is never quiet for so long: the API server sends bookmarks every minute. A list or the
+    // start of a watch without an answer ends with it; each other call has a limit of its own.
+    config.read_timeout = Some(READ_TIMEOUT);
     // So that the API server's audit log and priority rules can tell us from others.
     let name = HeaderValue::from_static(concat!("jobwright-operator/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, name));

@@ -2,7 +2,7 @@
 //! for the other: the next Job is created while the status is on its way.
 //!
 //! Guarantees: one write at a time; a status is written only in the version that it was derived from;
-//! a transition is told of once, when the status that holds it is stored.
+//! a transition is told of once, when a status that holds it is known to be stored.
 
 use jobwright_api::WorkflowStatus;
 use jobwright_engine::{
@@ -18,17 +18,20 @@ use crate::{
 };
 
 /// After a write, the next one of the same run waits for this long, so that steps that end densely
-/// share writes, and the status is never older than a second.
+/// share writes, and the status is hardly ever older than a second.
 const WRITE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The outbox of one run.
+///
+/// `pending` is what was decided last, `sent` what went out last. While a write is in flight
+/// `pending` may be ahead of `sent`; it is dirty when it is ahead of both `sent` and the store.
 #[derive(Default)]
 pub struct Outbox {
     pending: Option<Pending>,
     /// What is on its way, or was sent and had no answer that says what became of it.
     sent: Option<Arc<WorkflowStatus>>,
     is_in_flight: bool,
-    /// Decided, but not stored yet: told of once they are.
+    /// Decided, but not known to be stored: told of once they are.
     untold: Vec<Transition>,
     /// Events of steps that were published for this run.
     pub events: u32,
@@ -37,13 +40,21 @@ pub struct Outbox {
     written_at: Option<Duration>,
     /// After a failure, when to try again.
     pause: Pause,
-    /// A conflict showed, then, that there is a version above this one: wait for it.
-    outdated: Option<(u64, Duration)>,
-    /// A status write was answered with 404: the Workflow of this UID is no more, whatever the stores
-    /// still show. Nothing may be started for it.
-    pub is_gone: bool,
+    /// What the last answer forbids.
+    barrier: Option<Barrier>,
     /// The API server will not take the status: a fault of the operator.
     refused: Option<Failure>,
+}
+
+/// Why there must be no look, and since when.
+#[derive(Clone, Copy, Debug)]
+enum Barrier {
+    /// A conflict showed that there is a version above this one: what is decided on this one cannot be
+    /// written.
+    Above { version: u64, since: Duration },
+    /// A write was answered with 404: the Workflow of this UID is no more, whatever the stores still
+    /// show. Nothing may be started for it. The write is tried again, should the answer have been wrong.
+    Gone { since: Duration },
 }
 
 /// A status that was decided, and the stored version that it was derived from.
@@ -59,7 +70,7 @@ impl Pending {
     /// The status that is stored in the version that this one was derived from.
     #[must_use]
     pub fn stored(&self) -> Option<&WorkflowStatus> {
-        status_of(&self.base)
+        self.base.value.as_ref().as_ref().ok()?.status.as_ref()
     }
 }
 
@@ -85,24 +96,30 @@ impl Outbox {
     }
 
     /// Takes in what was decided on top of this stored version. Actions are left to the caller.
-    pub fn decided(&mut self, base: &HeldWorkflow, decision: &mut Decision, now: Duration) {
+    ///
+    /// Gives the transitions that may be told of: a write without an answer has turned out to be done.
+    pub fn decided(&mut self, base: &HeldWorkflow, decision: &mut Decision, now: Duration) -> Vec<Transition> {
         self.untold.append(&mut decision.transitions);
         let status = std::mem::take(&mut decision.status);
-        let is_on_its_way = self.is_in_flight && self.sent.as_deref() == Some(&status);
-        self.dirty_since = match decision.write {
-            Write::Soon | Write::Now if !is_on_its_way => self.dirty_since.or(Some(now)),
-            _ => None,
-        };
-        // At rest nothing is kept beside the store: there may be thousands of finished runs.
-        if decision.write == Write::Nothing && !self.is_in_flight {
+        if decision.write == Write::Nothing {
+            // At rest nothing is kept beside the store: there may be thousands of finished runs.
+            self.pending = None;
+            self.dirty_since = None;
+            if self.is_in_flight {
+                return Vec::new(); // its answer is about to come
+            }
             self.sent = None;
+            return std::mem::take(&mut self.untold);
         }
-        self.pending = (decision.write != Write::Nothing).then(|| Pending {
+        let is_on_its_way = self.is_in_flight && self.sent.as_deref() == Some(&status);
+        self.dirty_since = (!is_on_its_way).then(|| self.dirty_since.unwrap_or(now));
+        self.pending = Some(Pending {
             base: base.clone(),
             status: Arc::new(status),
             write: decision.write,
             since: self.dirty_since,
         });
+        Vec::new()
     }
 
     /// Forgets what was decided but not stored.
@@ -110,6 +127,20 @@ impl Outbox {
         self.pending = None;
         self.dirty_since = None;
         self.untold.clear();
+        if !self.is_in_flight {
+            self.sent = None;
+        }
+    }
+
+    /// Whether a status that is not stored yet names this snapshot.
+    #[must_use]
+    pub fn names(&self, snapshot: &str) -> bool {
+        let statuses = [self.pending.as_ref().map(|pending| &pending.status), self.sent.as_ref()];
+        let mut names = statuses
+            .into_iter()
+            .flatten()
+            .filter_map(|status| status.snapshot.as_ref());
+        names.any(|named| named.name == snapshot)
     }
 
     /// Whether something is not known to be stored.
@@ -123,9 +154,11 @@ impl Outbox {
     pub fn due(&self, now: Duration) -> Option<Duration> {
         let pending = self.pending.as_ref().filter(|_| !self.is_in_flight)?;
         self.dirty_since?;
-        let shared = match pending.write {
-            Write::Soon => self.written_at.map_or(now, |at| at + WRITE_PAUSE),
-            Write::Now | Write::Nothing => now,
+        let shared = match (self.barrier, pending.write) {
+            (Some(Barrier::Above { .. }), _) => return None,
+            (Some(Barrier::Gone { since }), _) => since + REPLY_TRUST,
+            (None, Write::Soon) => self.written_at.map_or(now, |at| at + WRITE_PAUSE),
+            (None, Write::Now | Write::Nothing) => now,
         };
         Some(self.pause.until(now).map_or(shared, |until| until.max(shared)))
     }
@@ -152,17 +185,21 @@ impl Outbox {
         Some(pending.clone())
     }
 
-    /// It is stored. What may be told of now.
-    pub fn stored(&mut self, written: &Pending, now: Duration) -> Vec<Transition> {
+    /// It is stored, in this version. What may be told of now.
+    pub fn stored(&mut self, written: &Pending, now_held: Option<HeldWorkflow>, now: Duration) -> Vec<Transition> {
         self.is_in_flight = false;
         self.written_at = Some(now);
         self.pause = Pause::default();
-        if self
-            .pending
-            .as_ref()
-            .is_some_and(|pending| Arc::ptr_eq(&pending.status, &written.status))
-        {
-            self.pending = None;
+        self.barrier = None;
+        if written.stored().and_then(|stored| stored.run) != written.status.run {
+            self.events = 0; // they are counted by run
+        }
+        let is_written = |pending: &Pending| Arc::ptr_eq(&pending.status, &written.status);
+        match (&mut self.pending, now_held) {
+            (Some(pending), _) if is_written(pending) => self.pending = None,
+            // What was decided meanwhile was decided on top of it.
+            (Some(pending), Some(held)) => pending.base = held,
+            _ => {}
         }
         let later = self.untold.iter().position(|told| told.seq > written.status.seq);
         let count = later.unwrap_or(self.untold.len());
@@ -171,19 +208,15 @@ impl Outbox {
 
     /// It is not stored, or nobody knows.
     pub fn failed(&mut self, written: &Pending, failure: &Failure, now: Duration) {
-        self.is_in_flight = false;
-        if self.pending.is_some() {
-            self.dirty_since = written.since.or(Some(now));
-        }
+        self.abandoned(written, now);
         match failure.cause {
             Cause::Conflict => {
-                self.outdated = Some((written.base.version, now));
-                self.discard();
+                self.barrier = Some(Barrier::Above {
+                    version: written.base.version,
+                    since: now,
+                });
             }
-            Cause::NotFound => {
-                self.is_gone = true;
-                self.discard();
-            }
+            Cause::NotFound => self.barrier = Some(Barrier::Gone { since: now }),
             Cause::AlreadyExists | Cause::Refused(_) => {
                 self.pause.failed(now, failure.retry_after);
                 if failure.kind() != RefusalKind::Unavailable {
@@ -193,23 +226,30 @@ impl Outbox {
         }
     }
 
+    /// Nobody waits for its answer any more.
+    pub fn abandoned(&mut self, written: &Pending, now: Duration) {
+        self.is_in_flight = false;
+        if self.pending.is_some() {
+            self.dirty_since = written.since.or(Some(now));
+        }
+    }
+
     /// Why the API server does not take the status, once.
     pub const fn take_refused(&mut self) -> Option<Failure> {
         self.refused.take()
     }
 
-    /// A conflict has shown that there is a newer version than this: what is decided on it cannot be
-    /// written. After a while it is tried again all the same: the conflict may have been another one.
-    /// Says how long to wait.
-    pub fn is_outdated(&mut self, version: u64, now: Duration) -> Option<Duration> {
-        self.outdated = self
-            .outdated
-            .filter(|(above, since)| version <= *above && now < *since + REPLY_TRUST);
-        self.outdated.map(|_| WRITE_PAUSE)
+    /// Whether there must be no look at this version, and how long to wait: the watch brings news. After
+    /// a while a conflict is no barrier any more: it may have been about something else.
+    pub fn is_barred(&mut self, version: u64, now: Duration) -> Option<Duration> {
+        if let Some(Barrier::Above { version: above, since }) = self.barrier
+            && (version > above || now >= since + REPLY_TRUST)
+        {
+            self.barrier = None;
+        }
+        match self.barrier? {
+            Barrier::Above { .. } => Some(WRITE_PAUSE),
+            Barrier::Gone { .. } => Some(REPLY_TRUST),
+        }
     }
-}
-
-/// The status of a Workflow that can be read.
-fn status_of(held: &HeldWorkflow) -> Option<&WorkflowStatus> {
-    held.value.as_ref().as_ref().ok()?.status.as_ref()
 }

@@ -92,7 +92,7 @@ async fn stall(held: &HeldWorkflow, reason: Reason, message: &str, ctx: &Context
         condition("Reconciling", "False"),
         condition("Stalled", "True"),
     ];
-    let written = apply::status::conditions(&ctx.caller, &held.key, &conditions).await;
+    let written = apply::status::conditions(&ctx.caller, &held.key, &held.uid, &conditions).await;
     if let Err(error) = &written {
         tracing::warn!(run = %held.key, %error, "condition not written");
     }

@@ -11,7 +11,7 @@ use crate::{
     context::{Context, Wake},
     gather::gather,
     memory::{Entry, OfRun},
-    quarantine,
+    quarantine, report,
     store::{BadSnapshot, HeldWorkflow, Key},
 };
 
@@ -52,7 +52,9 @@ pub async fn workflow(key: &Key, ctx: &Context) -> Wake {
         .unwrap_or_else(|panic| Err(Error::Panic(quarantine::words(panic.as_ref()))));
     match outcome {
         Ok(wake) => {
-            memory.failures = 0;
+            if !run.outbox().is_dirty() {
+                memory.failures = 0; // it is well only once it is stored
+            }
             wake
         }
         Err(error) => quarantine::failed(&run, &mut memory, &held, &error, ctx).await,
@@ -64,17 +66,18 @@ async fn rounds(run: &OfRun, memory: &mut Entry, ctx: &Context) -> Result<Wake, 
         let Some(held) = ctx.stores.workflow(&run.key) else {
             return Ok(Wake::OnChange);
         };
-        if run.outbox().is_gone {
-            return Ok(Wake::OnChange); // the watch will say so, if late
-        }
         if let Some(refused) = run.outbox().take_refused() {
             return Err(Error::Status(refused));
         }
         let Ok(workflow) = held.value.as_ref() else {
             return Ok(quarantine::malformed(memory, &held, ctx).await);
         };
-        if let Some(rest) = run.outbox().is_outdated(held.version, ctx.clock.monotonic()) {
-            return Ok(Wake::After(rest)); // the watch brings a newer one
+        let now = ctx.clock.monotonic();
+        let barred = run.outbox().is_barred(held.version, now);
+        if let Some(rest) = barred {
+            let due = run.outbox().due(now);
+            schedule_write(run, due, now, ctx);
+            return Ok(Wake::After(rest));
         }
         if let Some(wake) = round(&held, workflow, run, memory, ctx).await? {
             return Ok(wake);
@@ -98,7 +101,8 @@ async fn round(
     let decided_at = ctx.clock.monotonic();
     let due = {
         let mut outbox = run.outbox();
-        outbox.decided(held, &mut decision, decided_at);
+        let told = outbox.decided(held, &mut decision, decided_at);
+        report::stored(workflow, told, &mut outbox.events, ctx);
         outbox.due_at_last(decided_at)
     };
     let Decision { actions, wake_at, .. } = decision;

@@ -94,7 +94,7 @@ pub async fn one(key: &Key, ctx: &Context) -> Option<Duration> {
     if ctx.stores.is_used(key) {
         return None; // noted again when the last that names it goes
     }
-    if !ctx.stores.is_ready() {
+    if !ctx.stores.is_ready() || ctx.memory.may_name(key) {
         return Some(AGAIN);
     }
     let now = ctx.clock.now();

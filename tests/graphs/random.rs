@@ -143,10 +143,11 @@ fn random_value(rng: &mut Rng, kind: ValueType) -> Value {
     let number = i64::try_from(rng.below(9)).unwrap() - 3;
     match kind {
         ValueType::Integer => json!(number),
-        ValueType::Number => json!(f64::from(u32::try_from(rng.between(1, 9)).unwrap()) + 0.5),
+        // Whole floats too: the API server writes them without a point.
+        ValueType::Number => json!(f64::from(u32::try_from(rng.between(1, 9)).unwrap()) + *rng.pick(&[0.0, 0.5])),
         ValueType::Boolean => json!(rng.chance(50)),
         ValueType::Array => json!([number, "x"]),
-        ValueType::Object => json!({ "k": number }),
+        ValueType::Object => json!({ "k": number, "mean": f64::from(i32::try_from(number).unwrap()) }),
         ValueType::String => {
             let texts = [
                 "",

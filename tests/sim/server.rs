@@ -5,7 +5,7 @@ use jobwright_api::WorkflowStatus;
 use jobwright_tests::{
     graphs::{Case, Outcome, Stuck},
     laws::{Fault, History},
-    world::{Cluster, job, json},
+    world::{Cluster, go_numbers, job, json},
 };
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
@@ -97,6 +97,7 @@ impl Server {
 
     /// Stores an object under a new version, unless it is as it was.
     pub(crate) fn put(&mut self, kind: Kind, name: &str, mut object: Value) {
+        go_numbers(&mut object);
         let key = (kind, name.to_owned());
         let version = self
             .objects

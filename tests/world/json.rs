@@ -7,6 +7,21 @@ use serde_json::{Value, json};
 
 use super::job::{JobModel, PodModel};
 
+/// Numbers as the API server writes them: Go leaves the point of a whole float out.
+pub fn go_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(integer) = whole.and_then(|float| format!("{float}").parse::<i64>().ok()) {
+                *number = integer.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(go_numbers),
+        Value::Object(members) => members.values_mut().for_each(go_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 /// A Job, without its resourceVersion.
 #[must_use]
 pub fn job(job: &JobModel, now: Timestamp) -> Value {

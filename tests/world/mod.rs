@@ -10,3 +10,4 @@ pub mod view;
 
 pub use cluster::Cluster;
 pub use job::{JobModel, PodModel};
+pub use json::go_numbers;

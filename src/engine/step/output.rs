@@ -4,7 +4,7 @@ use jobwright_api::{Output, ValueType, value::OutputFormat};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::text::clip;
+use crate::{number::as_stored, text::clip};
 
 /// How much of a wrong message is quoted, in bytes.
 const QUOTE_BYTES_MAX: usize = 200;
@@ -33,11 +33,11 @@ pub(crate) fn read(declared: &[Output], message: &str) -> Result<BTreeMap<String
     for output in declared {
         match members.get(&output.name).filter(|value| !value.is_null()) {
             Some(value) => {
-                outputs.insert(output.name.clone(), typed(output, value, message)?);
+                outputs.insert(output.name.clone(), as_stored(typed(output, value, message)?));
             }
             None => {
                 if let Some(default) = &output.default {
-                    outputs.insert(output.name.clone(), default.clone());
+                    outputs.insert(output.name.clone(), as_stored(default.clone()));
                 } else if !output.optional {
                     return Err(missing(output, message));
                 }

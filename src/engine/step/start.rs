@@ -12,6 +12,7 @@ use crate::{
     expr,
     graph::{Given, Node},
     job::{self, Attempt, Unbuildable},
+    number::as_stored,
     observed::{JobView, Refusal, RefusalKind},
     run::Run,
     scope,
@@ -181,8 +182,7 @@ fn make(run: &Run, draft: &mut Draft, node: &Node) {
 }
 
 fn name_taken(draft: &mut Draft, node: &Node, name: &str) {
-    let words =
-        format!("a Job named {name} exists and is not of this step: delete or rename it, then start another run");
+    let words = format!("a Job named {name} exists and is not of this step: delete it, then start another run");
     outcome::fail_step(draft, node, Reason::NameTaken, &words);
 }
 
@@ -290,7 +290,9 @@ fn inputs(run: &Run, draft: &Draft, node: &Node) -> Result<BTreeMap<String, Valu
         };
         given.insert(name.clone(), value);
     }
-    job::check_inputs(node.definition().declared.as_deref(), given)
+    let checked = job::check_inputs(node.definition().declared.as_deref(), given)?;
+    let stored = checked.into_iter().map(|(name, value)| (name, as_stored(value)));
+    Ok(stored.collect())
 }
 
 /// Computed fields see the inputs of their own step.

@@ -74,6 +74,7 @@ fn cause(status: &Status) -> Cause {
         409 if status.is_already_exists() => Cause::AlreadyExists,
         409 => Cause::Conflict,
         403 if is_quota(status) => Cause::Refused(RefusalKind::Quota),
+        403 if is_of_rights(status) => Cause::Refused(RefusalKind::Unavailable),
         400 | 403 | 405 | 413 | 415 | 422 => Cause::Refused(RefusalKind::Permanent),
         // 401 passes with the next token, 408, 429 and 5xx by themselves; a webhook that does not
         // answer is a 500. What is unknown is tried again.
@@ -88,6 +89,12 @@ fn is_quota(status: &Status) -> bool {
     ["exceeded quota", "status unknown for quota"]
         .iter()
         .any(|words| status.message.contains(words))
+}
+
+/// The operator itself lacks a right: a role is being replaced, or the API server has just started and
+/// does not know its roles yet (`authorization/rbac`, Kubernetes 1.35). That is no fault of a step.
+fn is_of_rights(status: &Status) -> bool {
+    status.message.contains("\" cannot ") && status.message.contains(" resource \"")
 }
 
 fn retry_after(status: &Status) -> Option<Duration> {
@@ -115,11 +122,13 @@ mod tests {
         let exceeded = "jobs.batch \"a\" is forbidden: exceeded quota: q, requested: count/jobs.batch=1";
         let unknown = "jobs.batch \"a\" is forbidden: status unknown for quota: q, resources: pods";
         let unspecified = "pods \"a\" is forbidden: failed quota: q: must specify limits.cpu";
+        let rights = "jobs.batch is forbidden: User \"system:serviceaccount:j:j\" cannot create resource \"jobs\" in API group \"batch\" in the namespace \"n\"";
         let webhook = "Internal error occurred: failed calling webhook \"w\": context deadline exceeded";
         for (code, reason, message, expected) in [
             (403, "Forbidden", exceeded, Refused(Quota)),
             (403, "Forbidden", unknown, Refused(Quota)),
             (403, "Forbidden", unspecified, Refused(Permanent)),
+            (403, "Forbidden", rights, Refused(Unavailable)),
             (
                 403,
                 "Forbidden",

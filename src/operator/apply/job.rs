@@ -28,7 +28,7 @@ pub(super) async fn start(caller: &Caller, key: &Key, job: &Job) -> Result<Held<
     match caller.send::<SlimJob>(JOBS.what("create"), request).await {
         Ok(created) => held(created).ok_or_else(|| unreadable(key)),
         Err(failure) if failure.cause == Cause::AlreadyExists => {
-            let there = get(caller, key).await?;
+            let there = get(caller, key).await.map_err(gone_meanwhile)?;
             if is_same_attempt(&there.value, job) {
                 return Ok(there);
             }
@@ -36,13 +36,24 @@ pub(super) async fn start(caller: &Caller, key: &Key, job: &Job) -> Result<Held<
             Err(Failure {
                 cause: Cause::Refused(RefusalKind::NameTaken),
                 message: format!(
-                    "a Job named {} exists and is not this attempt's (its owner has UID {owner:?}): delete or rename it",
+                    "a Job named {} exists and is not this attempt's (its owner has UID {owner:?}): delete it",
                     key.name
                 ),
                 retry_after: None,
             })
         }
         Err(failure) => Err(failure),
+    }
+}
+
+/// It was there a moment ago: creating it again will tell.
+fn gone_meanwhile(failure: Failure) -> Failure {
+    match failure.cause {
+        Cause::NotFound => Failure {
+            cause: Cause::Refused(RefusalKind::Unavailable),
+            ..failure
+        },
+        Cause::AlreadyExists | Cause::Conflict | Cause::Refused(_) => failure,
     }
 }
 

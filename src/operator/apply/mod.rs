@@ -27,7 +27,7 @@ use crate::{
 use classify::Failure;
 
 /// How many requests of one Workflow go out together, and between two looks at it: enough to fill
-/// the connections, few enough that the status, which waits for them, is not late.
+/// the connections, few enough that what happens meanwhile is soon looked at.
 const BATCH_MAX: usize = 32;
 
 /// What came of a set of actions.
@@ -85,6 +85,7 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
         .collect()
         .await;
     let mut unavailable = true;
+    let mut is_news = false;
     for (id, name, starts, answer) in answers {
         match answer {
             Ok(effect) => {
@@ -94,15 +95,15 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
             }
             Err(failure) => {
                 unavailable &= failure.kind() == RefusalKind::Unavailable;
-                // A start that was refused is news for the engine; other failures only wait.
-                applied.progressed |= starts;
+                is_news |= starts;
                 let due = refused(memory, key, (&id, &name, starts), &failure, ctx);
                 applied.next = Some(applied.next.map_or(due, |next| next.min(due)));
             }
         }
     }
-    // Where the server answers nothing, the rest would only make it worse.
-    applied.progressed |= left_over && !unavailable;
+    // A start that was refused is news for the engine; other failures only wait. Where the server
+    // answers nothing, all wait: more requests would only make it worse.
+    applied.progressed |= (is_news || left_over) && !unavailable;
     applied
 }
 

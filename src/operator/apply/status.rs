@@ -45,8 +45,9 @@ pub async fn task(caller: &Caller, base: &Base<'_, TaskStatus>, status: &TaskSta
 ///
 /// # Errors
 /// As the server says.
-pub async fn conditions(caller: &Caller, key: &Key, conditions: &[Condition]) -> Result<(), Failure> {
-    let patch = json!({ "status": { "conditions": conditions } });
+pub async fn conditions(caller: &Caller, key: &Key, uid: &str, conditions: &[Condition]) -> Result<(), Failure> {
+    // The server refuses a patch whose UID is not the object's.
+    let patch = json!({ "metadata": { "uid": uid }, "status": { "conditions": conditions } });
     let request = WORKFLOWS.patch(key, "/status", MERGE_PATCH, &patch)?;
     caller
         .send::<Value>(WORKFLOWS.what("patch-status"), request)

@@ -22,8 +22,9 @@ struct Server {
     version: AtomicU64,
     workflow: Mutex<Value>,
     job: Mutex<Value>,
-    /// Status writes get no answer.
+    /// Status writes get no answer, or are told that there is no such Workflow.
     is_silent: AtomicBool,
+    is_lost: AtomicBool,
 }
 
 impl Server {
@@ -42,6 +43,7 @@ impl Server {
                 }
                 Some((201, body))
             }
+            "PATCH" if self.is_lost.load(Ordering::SeqCst) => refusal(404, "NotFound", "no such Workflow"),
             "PATCH" if self.is_silent.load(Ordering::SeqCst) => None,
             "PATCH" if path.contains("/workflows/w/status") => {
                 let mut workflow = self.workflow.lock().unwrap();
@@ -264,4 +266,51 @@ async fn a_refused_status_is_not_tried_in_a_loop() {
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     look(&key(), &ctx).await;
     assert_eq!(log.take().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_refused_for_good_is_said_and_left_alone() {
+    let (ctx, log) = context(|sent| {
+        if sent.line.starts_with("POST") {
+            let mut body = sent.body.clone();
+            body["metadata"]["uid"] = json!("u");
+            body["metadata"]["resourceVersion"] = json!("2");
+            body["metadata"]["namespace"] = json!("n");
+            return Some((201, body));
+        }
+        let conditions = sent.body["status"].as_object().map(serde_json::Map::len) == Some(1);
+        if conditions {
+            return Some((200, json!({})));
+        }
+        refusal(422, "Invalid", "status.steps: Too long")
+    });
+    feed(&ctx, &workflow(1, &json!({})));
+    for _ in 0..20 {
+        look(&key(), &ctx).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    let sent = log.take();
+    let tries = sent.iter().filter(|sent| sent.line.starts_with("PATCH")).count();
+    assert_eq!(tries, 4, "three tries, then the condition");
+    let stalled = &sent.last().unwrap().body["status"]["conditions"][2];
+    assert_eq!(stalled["reason"], "Quarantined");
+    assert!(stalled["message"].as_str().unwrap().contains("Too long"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_by_mistake_is_no_end() {
+    let (ctx, log, server) = start();
+    let is_gone = Arc::clone(&server);
+    look(&key(), &ctx).await;
+    is_gone.is_lost.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    look(&key(), &ctx).await;
+    assert!(log.lines().last().unwrap().contains("/status"));
+    is_gone.is_lost.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    look(&key(), &ctx).await;
+    assert_eq!(short(&log), Vec::<String>::new(), "nothing is done for what is gone");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    look(&key(), &ctx).await;
+    assert_eq!(short(&log)[0], "PATCH status", "the answer may have been wrong");
 }

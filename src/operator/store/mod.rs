@@ -223,18 +223,19 @@ impl Stores {
         self.lock().users.contains_key(record)
     }
 
-    /// Takes in the reply to a write of a Workflow: it counts as observed.
-    pub fn reply_workflow(&self, workflow: Workflow, now: Duration) {
+    /// Takes in the reply to a write of a Workflow: it counts as observed. As it is kept.
+    pub fn reply_workflow(&self, workflow: Workflow, now: Duration) -> HeldWorkflow {
         let held = decoded(DeserializeGuard(Ok(workflow)));
         let mut inner = self.lock();
         let Some(shard) = self.source(&held.key).and_then(|at| inner.shards.get_mut(at)) else {
-            return;
+            return held;
         };
-        let change = shard.workflows.reply(held, now);
+        let change = shard.workflows.reply(held.clone(), now);
         // Whoever writes looks again by itself.
         let mut woken = Woken::default();
         inner.workflows_changed(change.into_iter().collect(), &mut woken);
         inner.unused.append(&mut woken.unused);
+        held
     }
 
     /// Takes in the reply to a write of a Task: it counts as observed.

@@ -70,6 +70,17 @@ fn a_changed_definition_is_a_new_run_where_asked_for() {
         "a#1 runs at 1s; change tools:2 at 2s; a#1 exit=0 at 3s",
         "snapshot; start a#1; run run=2",
     );
+    // The end of the last run, and what is its Jobs' to get, come first.
+    check(
+        graph,
+        "a#1 runs at 1s; change tools:2 at 2s; unwritable; a#1 exit=0 at 3s",
+        "a Succeeded",
+    );
+    check(
+        "run: OnChange ttl=60; a",
+        "a#1 runs at 1s; change tools:2 at 2s; a#1 exit=0 at 3s",
+        "expire a#1=60; snapshot; start a#1; run run=2",
+    );
     check(
         graph,
         "a#1 exit=0 at 1s; change tools:1 at 2s",
