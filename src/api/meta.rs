@@ -2,8 +2,6 @@
 
 pub const GROUP: &str = "jobwright.dev";
 pub const VERSION: &str = "v1alpha1";
-/// Category of all our kinds: `kubectl get jobwright`. Never `all`.
-pub const CATEGORY: &str = "jobwright";
 /// Field manager of every write of the operator.
 pub const FIELD_MANAGER: &str = "jobwright-operator";
 /// What everything of ours is part of.

@@ -76,7 +76,6 @@ pub enum SubStatus {
     /// The API server asks to slow down or is not there.
     ApiUnavailable,
     Stopping,
-    Suspended,
     #[serde(untagged)]
     Other(String),
 }

@@ -11,7 +11,7 @@ use crate::{
     draft::{Cause, Draft},
     graph::Graph,
     job,
-    observed::Observed,
+    observed::{Observed, Refusal, RefusalKind},
     problem::Problem,
     resolve::{Unresolved, definition_hash, resolve},
     text::{MESSAGE_BYTES_MAX, clip},
@@ -57,10 +57,25 @@ pub(crate) fn begin(observed: &Observed, draft: &mut Draft) {
         Err(problems) => wait(draft, &problems),
         Ok((_, name, data)) if observed.notes.snapshot.as_ref() != Some(&name) => {
             draft.move_run(WorkflowPhase::Pending, Cause::default());
+            if let Some(refusal) = observed.notes.refusals.get(&name) {
+                show_refusal(draft, refusal);
+            }
             draft.act(Action::StoreSnapshot { name, data });
         }
         Ok((graph, name, _)) => open(observed, draft, &graph, name),
     }
+}
+
+/// The API server does not take the snapshot: it is tried again, and people are told.
+fn show_refusal(draft: &mut Draft, refusal: &Refusal) {
+    let status = &mut draft.status;
+    (status.reason, status.sub_status) = match refusal.kind {
+        RefusalKind::Quota => (None, Some(SubStatus::QuotaBlocked)),
+        RefusalKind::Unavailable => (None, Some(SubStatus::ApiUnavailable)),
+        RefusalKind::Permanent | RefusalKind::NameTaken => (Some(Reason::Refused), None),
+    };
+    let words = format!("the definition of this run is not stored yet: {}", refusal.message);
+    status.message = Some(clip(&words, MESSAGE_BYTES_MAX));
 }
 
 fn snapshot(definition: &Definition) -> Result<(String, String), Vec<Problem>> {

@@ -20,7 +20,7 @@ pub struct Decision {
     pub wake_at: Option<Timestamp>,
 }
 
-/// How soon the status has to be written, after the actions.
+/// How soon the status has to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Write {
     /// It is stored already.

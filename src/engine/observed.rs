@@ -22,7 +22,7 @@ pub struct Observed<'a> {
     pub stored: &'a WorkflowStatus,
     /// The stored status with what was decided since and is not written yet.
     pub pending: &'a WorkflowStatus,
-    /// The compiled snapshot that `pending.snapshot` names; none before there is one, or until it was seen.
+    /// The compiled snapshot that `pending.snapshot` names; none before there is one, or where nothing is left to do.
     pub graph: Option<Arc<Graph>>,
     /// The Tasks that `spec.steps` name, as far as they exist. Read only while there is no snapshot.
     pub tasks: BTreeMap<String, Arc<Task>>,
@@ -98,7 +98,6 @@ pub struct JobView {
     /// Results of steps that were not stored yet when it was created, by printed id.
     pub carried: BTreeMap<String, StepStatus>,
     pub run: u32,
-    pub created_at: Option<Timestamp>,
     pub deleting: bool,
     pub suspended: bool,
     pub ttl_seconds_after_finished: Option<i32>,

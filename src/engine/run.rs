@@ -215,6 +215,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Why nothing new starts, in words.
+    pub(crate) fn failure(&self, draft: &Draft) -> String {
+        let mut nodes = self.graph.nodes().iter();
+        let failed =
+            nodes.find(|node| draft.phase_of(node.key()) == StepPhase::Failed && !node.failure_counts_as_done());
+        failed.map_or_else(
+            || "another step failed".to_owned(),
+            |node| format!("{} failed", node.key()),
+        )
+    }
+
     /// Jobs whose result is stored: they get their TTL, and those that would never end are deleted.
     pub(crate) fn release_jobs(&self, draft: &mut Draft) {
         let enforced = &self.graph.definition().enforced;

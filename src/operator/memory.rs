@@ -193,12 +193,6 @@ impl Pauses {
         self.pauses.retain(|action, _| !action.starts_with(prefix));
     }
 
-    /// Failures of this action in a row.
-    #[must_use]
-    pub fn failures(&self, action: &str) -> u32 {
-        self.pauses.get(action).map_or(0, |pause| pause.failures)
-    }
-
     /// Forgets what is over, but for failures that count on.
     pub fn prune(&mut self, now: Duration) {
         self.pauses.retain(|_, pause| pause.until > now || pause.failures > 0);
@@ -224,6 +218,6 @@ mod tests {
         assert_eq!(pauses.until("a", now), Some(now + Duration::from_secs(120)));
         assert_eq!(pauses.until("b", now), None);
         pauses.succeeded("a", now);
-        assert_eq!(pauses.failures("a"), 0);
+        assert_eq!(pauses.failed("a", now, None), 1, "a success ends the row");
     }
 }

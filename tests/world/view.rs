@@ -21,7 +21,6 @@ pub fn job_view(job: &JobModel) -> JobView {
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default(),
         run: label(label::RUN).and_then(|run| run.parse().ok()).unwrap_or_default(),
-        created_at: Some(job.created_at),
         deleting: job.deleting,
         suspended: job.suspended,
         ttl_seconds_after_finished: job.ttl_s,

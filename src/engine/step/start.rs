@@ -33,7 +33,7 @@ pub(crate) fn start(run: &Run, draft: &mut Draft, node: &Node, is_failing: bool)
     let may_start = match step.phase {
         StepPhase::Pending => is_admitted(run, draft, node, is_failing),
         StepPhase::Queued if is_failing && step.attempts.is_none() => {
-            omit(run, draft, node, "another step failed");
+            omit(run, draft, node, &run.failure(draft));
             false
         }
         StepPhase::Queued => !run.is_suspended(),
@@ -87,7 +87,7 @@ fn is_admitted(run: &Run, draft: &mut Draft, node: &Node, is_failing: bool) -> b
             return false;
         }
         Join::Waits | Join::Met if is_failing => {
-            omit(run, draft, node, "another step failed");
+            omit(run, draft, node, &run.failure(draft));
             return false;
         }
         Join::Waits => return false,

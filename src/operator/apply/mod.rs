@@ -77,16 +77,17 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
     let answers: Vec<_> = stream::iter(batch)
         .map(|(id, action)| async move {
             let name = name(&action).to_owned();
-            let starts = matches!(action, Action::StartJob { .. });
+            // What its refusal means for the run, the engine says.
+            let is_told = matches!(action, Action::StartJob { .. } | Action::StoreSnapshot { .. });
             let answer = one(action, key, uid, ctx).await;
-            (id, name, starts, answer)
+            (id, name, is_told, answer)
         })
         .buffer_unordered(BATCH_MAX)
         .collect()
         .await;
     let mut unavailable = true;
     let mut is_news = false;
-    for (id, name, starts, answer) in answers {
+    for (id, name, is_told, answer) in answers {
         match answer {
             Ok(effect) => {
                 unavailable = false;
@@ -95,13 +96,13 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
             }
             Err(failure) => {
                 unavailable &= failure.kind() == RefusalKind::Unavailable;
-                is_news |= starts;
-                let due = refused(memory, key, (&id, &name, starts), &failure, ctx);
+                is_news |= is_told;
+                let due = refused(memory, key, (&id, &name, is_told), &failure, ctx);
                 applied.next = Some(applied.next.map_or(due, |next| next.min(due)));
             }
         }
     }
-    // A start that was refused is news for the engine; other failures only wait. Where the server
+    // A refused start or snapshot is news for the engine; other failures only wait. Where the server
     // answers nothing, all wait: more requests would only make it worse.
     applied.progressed |= (is_news || left_over) && !unavailable;
     applied
@@ -197,7 +198,10 @@ fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context
         Effect::Podless => {
             notes.podless.insert(name.to_owned());
         }
-        Effect::Snapshot(name) => notes.snapshot = Some(name),
+        Effect::Snapshot(name) => {
+            notes.refusals.remove(&name);
+            notes.snapshot = Some(name);
+        }
         Effect::Probed(refused) => {
             let count = notes.probes.get(name).map_or(0, |probe| probe.count);
             let probe = Probe {
@@ -218,14 +222,14 @@ fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context
 fn refused(
     memory: &mut Entry,
     key: &Key,
-    (id, name, starts): (&str, &str, bool),
+    (id, name, is_told): (&str, &str, bool),
     failure: &Failure,
     ctx: &Context,
 ) -> Duration {
     let now = ctx.clock.monotonic();
     let count = memory.pauses.failed(id, now, failure.retry_after);
     tracing::warn!(action = id, run = %key, count, error = %failure, "action failed");
-    if starts {
+    if is_told {
         let refusal = Refusal {
             kind: failure.kind(),
             message: failure.message.clone(),

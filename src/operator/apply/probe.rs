@@ -4,9 +4,10 @@ use jobwright_engine::observed::RefusalKind;
 use k8s_openapi::api::core::v1::Pod;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{call::Caller, classify::Failure, job};
 
@@ -14,16 +15,24 @@ use super::{call::Caller, classify::Failure, job};
 /// that much later at most.
 const STANDS: Duration = Duration::from_secs(10);
 
+/// Shapes that are kept, but for those that are being asked about.
+const KEPT_MAX: usize = 256;
+
 /// What the server would say of a pod: nothing, if it would take it.
 pub type Words = Option<(RefusalKind, String)>;
 
-/// Recent answers by shape.
+/// Recent answers by shape, each behind a lock that is held while it is asked for.
 #[derive(Default)]
 pub struct Probes {
-    answers: Mutex<BTreeMap<String, (Duration, Words)>>,
+    answers: Mutex<BTreeMap<String, Arc<AsyncMutex<Option<Answer>>>>>,
 }
 
+/// What the server said, and when.
+type Answer = (Duration, Words);
+
 impl Probes {
+    /// What the server would say of a pod. Whoever asks about the same shape meanwhile waits for the
+    /// same answer.
     pub(super) async fn ask(
         &self,
         caller: &Caller,
@@ -31,21 +40,26 @@ impl Probes {
         pod: &Pod,
         now: Duration,
     ) -> Result<Words, Failure> {
-        let shape = shape(namespace, pod);
-        if let Some(words) = self.recent(&shape, now) {
-            return Ok(words);
+        let answer = self.of(shape(namespace, pod));
+        let mut answer = answer.lock().await;
+        if let Some((at, words)) = &*answer
+            && *at + STANDS > now
+        {
+            return Ok(words.clone());
         }
         let words = job::probe(caller, namespace, pod).await?;
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.retain(|_, (at, _)| *at + STANDS > now);
-        answers.insert(shape, (now, words.clone()));
+        *answer = Some((now, words.clone()));
         Ok(words)
     }
 
-    fn recent(&self, shape: &str, now: Duration) -> Option<Words> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, words) = answers.get(shape)?;
-        (*at + STANDS > now).then(|| words.clone())
+    /// The place of one answer. Those that nobody waits for and that stand no more are dropped by the
+    /// way: their number follows the pods that are refused now.
+    fn of(&self, shape: String) -> Arc<AsyncMutex<Option<Answer>>> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= KEPT_MAX {
+            answers.retain(|_, answer| Arc::strong_count(answer) > 1);
+        }
+        Arc::clone(answers.entry(shape).or_default())
     }
 }
 

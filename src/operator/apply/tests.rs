@@ -201,20 +201,23 @@ async fn pods_of_one_shape_are_probed_once() {
     let words = "violates PodSecurity \"restricted:latest\"";
     let (ctx, log) = context(move |_| refusal(403, "Forbidden", words));
     let mut memory = Entry::default();
-    for (name, command) in [("a", "x"), ("b", "y")] {
+    let probe = |(name, command): (&str, &str)| {
         let pod = json!({"spec": {"containers": [{"name": "main", "command": [command]}]}});
         let pod: Pod = serde_json::from_value(pod).unwrap();
-        let probe = Action::ProbePod {
+        Action::ProbePod {
             name: name.into(),
             pod: Box::new(pod),
-        };
-        apply(probe, &mut memory, &ctx).await;
-    }
+        }
+    };
+    let together = [("a", "x"), ("b", "y")].map(probe);
+    all(together.into(), &key(), "w-uid", &mut memory, &ctx).await;
+    apply(probe(("c", "z")), &mut memory, &ctx).await;
     let line = "POST /api/v1/namespaces/n/pods?dryRun=All&fieldManager=jobwright-operator&fieldValidation=Strict";
     assert_eq!(log.lines(), [line]);
     let refused = Some((RefusalKind::Permanent, words.to_owned()));
     assert_eq!(memory.notes.probes["a"].refused, refused);
     assert_eq!(memory.notes.probes["b"].refused, refused);
+    assert_eq!(memory.notes.probes["c"].refused, refused);
 }
 
 #[tokio::test]

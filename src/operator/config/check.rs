@@ -1,21 +1,21 @@
 //! What a value has to be beyond its type. Each answer says where, what and what to do.
 
-use jobwright_api::{
-    meta::{label, variable},
-    settings::Layer,
-};
+use jobwright_api::settings::Layer;
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::api::resource::Quantity};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Settings;
 
 /// Everything that is wrong, in the order of the fields.
 pub(super) fn settings(settings: &Settings) -> Vec<String> {
     let mut wrongs = Wrongs::default();
+    // What no Job may have from whatever source, the engine knows.
+    let of_jobs = jobwright_engine::job::check_settings(&settings.jobs);
+    wrongs.0.extend(of_jobs.iter().map(|problem| format!("jobs.{problem}")));
     layer(&mut wrongs, "jobs.defaults", &settings.jobs.defaults);
     layer(&mut wrongs, "jobs.enforced", &settings.jobs.enforced);
     for (name, class) in &settings.jobs.job_classes {
-        let path = format!("jobs.jobClasses.{name}");
+        let path = format!("jobs.jobClasses[{name}]");
         wrongs.check(is_dns_label(name), &path, || {
             "a class is named like a Kubernetes object: lower case letters, digits and '-', at most 63".into()
         });
@@ -88,9 +88,6 @@ fn layer(wrongs: &mut Wrongs, path: &str, layer: &Layer) {
             format!("is {grace}, must be from 0 to 86400")
         });
     }
-    keys(wrongs, &at("labels"), &layer.labels, true);
-    keys(wrongs, &at("annotations"), &layer.annotations, false);
-    keys(wrongs, &at("nodeSelector"), &layer.node_selector, true);
     if let Some(resources) = &layer.resources {
         quantities(wrongs, &at("resources"), resources);
     }
@@ -99,16 +96,6 @@ fn layer(wrongs: &mut Wrongs, path: &str, layer: &Layer) {
         wrongs.check(known, &at("imagePullPolicy"), || {
             format!("{policy:?} is unknown: write Always, IfNotPresent or Never")
         });
-    }
-    for (index, env) in layer.env.iter().enumerate() {
-        let reserved = variable::RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| env.name.starts_with(prefix));
-        wrongs.check(
-            !reserved && !env.name.is_empty(),
-            &at(&format!("env[{index}].name")),
-            || format!("{:?} is kept for Jobwright: choose another name", env.name),
-        );
     }
     for (index, secret) in layer.image_pull_secrets.iter().enumerate() {
         let path = at(&format!("imagePullSecrets[{index}].name"));
@@ -126,24 +113,6 @@ fn layer(wrongs: &mut Wrongs, path: &str, layer: &Layer) {
         if let Some(name) = name {
             wrongs.check(is_dns_name(name), &at(field), || {
                 format!("{name:?} is no name of a Kubernetes object")
-            });
-        }
-    }
-}
-
-fn keys(wrongs: &mut Wrongs, path: &str, map: &BTreeMap<String, String>, is_label: bool) {
-    for (key, value) in map {
-        let at = format!("{path}.{key}");
-        wrongs.check(is_qualified_name(key), &at, || {
-            "a key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/' before it".into()
-        });
-        let reserved = label::RESERVED_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
-        wrongs.check(!reserved, &at, || {
-            "this key is kept for Jobwright or Kubernetes: choose another".into()
-        });
-        if is_label {
-            wrongs.check(is_label_value(value), &at, || {
-                format!("{value:?} is no label value: at most 63 letters, digits, '-', '_' and '.', a letter or digit at both ends")
             });
         }
     }
@@ -187,25 +156,6 @@ fn is_quantity(text: &str) -> bool {
     .contains(&suffix)
         || suffix.strip_prefix(['e', 'E']).is_some_and(exponent);
     digits > 0 && number.matches('.').count() <= 1 && known
-}
-
-fn is_name_part(text: &str) -> bool {
-    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63
-        && ends(text.chars().next())
-        && ends(text.chars().next_back())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-}
-
-fn is_label_value(text: &str) -> bool {
-    text.is_empty() || is_name_part(text)
-}
-
-fn is_qualified_name(text: &str) -> bool {
-    match text.split_once('/') {
-        None => is_name_part(text),
-        Some((prefix, name)) => is_dns_name(prefix) && is_name_part(name),
-    }
 }
 
 fn is_dns_label(text: &str) -> bool {
@@ -279,30 +229,28 @@ http: {bind: '127.0.0.1:9000'}
                 "jobs: {defaults: {ttlSecondsAfterFinished: -1}}",
                 "jobs.defaults.ttlSecondsAfterFinished: is -1",
             ),
-            (
-                "jobs: {enforced: {labels: {'a b': c}}}",
-                "jobs.enforced.labels.a b: a key is",
-            ),
-            (
-                "jobs: {defaults: {labels: {a: 'x y'}}}",
-                "jobs.defaults.labels.a: \"x y\" is no label value",
-            ),
+            ("jobs: {enforced: {labels: {'a b': c}}}", "jobs.enforced.labels[a b]: "),
+            ("jobs: {defaults: {labels: {a: 'x y'}}}", "jobs.defaults.labels[a]: "),
             (
                 "jobs: {defaults: {labels: {jobwright.dev/run: x}}}",
-                "kept for Jobwright",
+                "reserved for the operator",
             ),
             (
                 "jobs: {defaults: {resources: {limits: {cpu: 1x}}}}",
                 "jobs.defaults.resources.limits.cpu: \"1x\"",
             ),
-            ("jobs: {jobClasses: {A: {}}}", "jobs.jobClasses.A: a class is named"),
+            ("jobs: {jobClasses: {A: {}}}", "jobs.jobClasses[A]: a class is named"),
             (
                 "jobs: {jobClasses: {a: {env: [{name: INPUT_X, value: v}]}}}",
-                "jobs.jobClasses.a.env[0].name",
+                "jobs.jobClasses[a].env[0].name",
             ),
             (
                 "jobs: {defaults: {imagePullPolicy: always}}",
                 "write Always, IfNotPresent or Never",
+            ),
+            (
+                "jobs: {defaults: {env: [{name: 'A=B', value: v}]}}",
+                "jobs.defaults.env[0].name: A=B cannot name a variable",
             ),
             ("jobs: {scheduleToStart: 0s}", "jobs.scheduleToStart: must be longer"),
             ("api: {qps: 0}", "api.qps: is 0"),

@@ -187,5 +187,9 @@ fn read_yaml(text: &str) -> Result<Settings, Error> {
             error.into_inner()
         })
     })
-    .map_err(|error| Error::Parse(format!("{path}: {error}")))
+    .map_err(|error| {
+        let is_known = !path.is_empty() && path != ".";
+        let place = if is_known { format!("{path}: ") } else { String::new() };
+        Error::Parse(format!("{place}{error}"))
+    })
 }

@@ -108,8 +108,8 @@ pub(crate) fn event(transition: &Transition, step_events: &mut u32) -> Option<Ev
     Some(Event {
         type_: kind,
         reason: reason.to_owned(),
-        // The API server takes a kilobyte.
-        note: Some(note.join(": ").chars().take(250).collect()),
+        // The API server takes 1024 bytes; a character is four at most.
+        note: Some(note.join(": ").chars().take(256).collect()),
         action: reason.to_owned(),
         secondary: None,
     })

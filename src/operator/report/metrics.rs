@@ -27,7 +27,7 @@ pub struct Verb {
     pub resource: &'static str,
 }
 
-/// `observe`, `decide`, `apply`, `write`.
+/// `gather`, `decide`, `apply`, `write`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Stage {
     pub stage: &'static str,

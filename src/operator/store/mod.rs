@@ -207,17 +207,6 @@ impl Stores {
         inner.shard(self.source(key)?)?.records.get(key).cloned()
     }
 
-    /// Snapshots that no Workflow names.
-    #[must_use]
-    pub fn unused_records(&self) -> Vec<Key> {
-        let inner = self.lock();
-        let records = inner.shards.iter().flat_map(|shard| shard.records.iter());
-        records
-            .filter(|held| !inner.users.contains_key(&held.key))
-            .map(|held| held.key.clone())
-            .collect()
-    }
-
     #[must_use]
     pub fn is_used(&self, record: &Key) -> bool {
         self.lock().users.contains_key(record)

@@ -90,7 +90,6 @@ pub fn held(job: Slim) -> Option<Held<JobView>> {
         run: text(labels, label::RUN)
             .and_then(|run| run.parse().ok())
             .unwrap_or_default(),
-        created_at: metadata.creation_timestamp.as_ref().map(|time| time.0),
         deleting: metadata.deletion_timestamp.is_some(),
         suspended: spec.suspend.unwrap_or_default(),
         ttl_seconds_after_finished: spec.ttl_seconds_after_finished,
