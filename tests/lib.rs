@@ -12,6 +12,7 @@ pub mod audit;
 pub mod compare;
 pub mod graphs;
 pub mod harness;
+pub mod hunt;
 pub mod laws;
 pub mod reference;
 pub mod rng;

@@ -1,17 +1,11 @@
 //! Random graphs by the hundred thousand: every play obeys the laws and ends as the reference says.
 
-use jobwright_tests::{graphs::Case, laws::Fault};
-use std::{
-    collections::BTreeMap,
-    env,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::Instant,
+use jobwright_tests::{
+    graphs::Case,
+    hunt::{hunt, number, safely},
+    laws::Fault,
 };
+use std::collections::BTreeMap;
 
 use crate::{
     play::{Mood, Play},
@@ -26,35 +20,9 @@ fn random_graphs_end_as_the_reference_says() {
         return replay(seed);
     }
     let graphs = number("JOBWRIGHT_GRAPHS").unwrap_or(GRAPHS_DEFAULT);
-    let first = number("JOBWRIGHT_FIRST").unwrap_or(0);
-    // `JOBWRIGHT_SURVEY=1000` goes on after failures and tells how many there are of each kind.
-    let failures_max = number("JOBWRIGHT_SURVEY").map_or(3, |max| usize::try_from(max).unwrap());
-    let begun = Instant::now();
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + graphs || failed.lock().unwrap().len() >= failures_max {
-                        return;
-                    }
-                    if let Err(fault) = play(&Case::random(seed), seed, None) {
-                        failed.lock().unwrap().push((seed, fault));
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().unwrap();
-    println!(
-        "{} graphs in {:?}",
-        next.into_inner().min(first + graphs) - first,
-        begun.elapsed()
-    );
+    let failed = hunt(graphs, |seed| play(&Case::random(seed), seed, None));
     survey(&failed);
-    if let Some((seed, fault)) = failed.iter().min() {
+    if let Some((seed, fault)) = failed.first() {
         let (case, mood) = shrink(&Case::random(*seed), *seed, fault);
         panic!(
             "{} failed, such as seed {seed}: {fault}\n{}",
@@ -82,20 +50,12 @@ fn survey(failed: &[(u64, Fault)]) {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
-    env::var(variable).ok().map(|text| text.parse().unwrap())
-}
-
 /// Plays a case to its end; a panic of the engine is a fault too.
 pub(crate) fn play(case: &Case, seed: u64, mood: Option<Mood>) -> Result<(), Fault> {
-    let played = catch_unwind(AssertUnwindSafe(|| {
+    safely(|| {
         let mut play = Play::new(case, seed, mood);
         play.run()?;
         play.compare()
-    }));
-    played.unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().cloned();
-        Err(format!("panic: {}", words.unwrap_or_else(|| "?".to_owned())))
     })
 }
 
