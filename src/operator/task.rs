@@ -21,7 +21,7 @@ use crate::{
     context::{Context, Wake},
     memory::Pauses,
     quarantine,
-    store::{HeldTask, Key},
+    store::{HeldTask, Key, mirror::REPLY_TRUST},
 };
 
 /// What was asked about which Task, under which settings. In memory: a restart asks again, and
@@ -41,6 +41,18 @@ struct Done {
     uid: String,
     generation: i64,
     settings: Arc<Settings>,
+    /// Status and reason of the condition that was judged, and when.
+    ready: (&'static str, String),
+    at: Duration,
+}
+
+/// Whether a Task has to be judged.
+enum Standing {
+    Judged,
+    /// The stored condition is another one: an own write that had no answer was late, or another
+    /// operator judges otherwise. From then on it may be judged again, so that two do not quarrel.
+    Contested(Duration),
+    Open,
 }
 
 /// What came of it.
@@ -77,8 +89,13 @@ async fn judge_one(key: &Key, ctx: &Context) -> Wake {
         tracing::warn!(task = %key, "this Task cannot be read");
         return Wake::OnChange;
     };
-    if ctx.reviews.is_done(&held, task, &settings) || task.metadata.deletion_timestamp.is_some() {
+    if task.metadata.deletion_timestamp.is_some() {
         return Wake::OnChange;
+    }
+    match ctx.reviews.standing(&held, task, &settings) {
+        Standing::Judged => return Wake::OnChange,
+        Standing::Contested(until) if now < until => return Wake::at(now, [Some(until)]),
+        Standing::Contested(_) | Standing::Open => {}
     }
     let id = format!("{key}@{}", task.metadata.generation.unwrap_or_default());
     if let Some(until) = ctx.reviews.paused(&id, now) {
@@ -98,10 +115,11 @@ async fn judge_one(key: &Key, ctx: &Context) -> Wake {
         Ok(pod) => judge(apply::dry_run(&ctx.caller, &key.namespace, &pod).await),
     };
     let again = verdict.again;
+    let ready = (verdict.status, verdict.reason.clone());
     let written = write(&held, task, verdict, ctx).await;
     match written {
         Ok(()) if !again => {
-            ctx.reviews.done(&held, task, settings);
+            ctx.reviews.done(&held, task, settings, ready, now);
             Wake::OnChange
         }
         Ok(()) => ctx.reviews.pause(&id, ctx, None),
@@ -166,21 +184,33 @@ async fn write(held: &HeldTask, task: &Task, verdict: Verdict, ctx: &Context) ->
 
 impl Reviews {
     /// The answer stands: for this content, under these settings.
-    fn is_done(&self, held: &HeldTask, task: &Task, settings: &Arc<Settings>) -> bool {
+    fn standing(&self, held: &HeldTask, task: &Task, settings: &Arc<Settings>) -> Standing {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = task.metadata.generation.unwrap_or_default();
-        inner.done.get(&held.key).is_some_and(|done| {
+        let done = inner.done.get(&held.key).filter(|done| {
             done.uid == held.uid && done.generation == generation && done.settings.jobs == settings.jobs
-        })
+        });
+        let Some(done) = done else {
+            return Standing::Open;
+        };
+        let conditions = task.status.iter().flat_map(|status| &status.conditions);
+        let stored = conditions.into_iter().find(|condition| condition.type_ == "Ready");
+        if stored.is_some_and(|stored| (stored.status.as_str(), &stored.reason) == (done.ready.0, &done.ready.1)) {
+            Standing::Judged
+        } else {
+            Standing::Contested(done.at + REPLY_TRUST)
+        }
     }
 
-    fn done(&self, held: &HeldTask, task: &Task, settings: Arc<Settings>) {
+    fn done(&self, held: &HeldTask, task: &Task, settings: Arc<Settings>, ready: (&'static str, String), at: Duration) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.pauses.clear_under(&format!("{}@", held.key));
         let done = Done {
             uid: held.uid.clone(),
             generation: task.metadata.generation.unwrap_or_default(),
             settings,
+            ready,
+            at,
         };
         inner.done.insert(held.key.clone(), done);
     }
