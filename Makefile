@@ -29,7 +29,7 @@ GO := 1.26.0
 
 # The suites of `make test`, each with its share of minutes, from nothing on two cores; 35 in all.
 # Of the 13 of the build, 6 are Kubernetes' own.
-SUITES := cluster-build:13 lint:4 test-unit:3 test-decide:6 test-sim:2 test-apiserver:4 test-e2e:3
+SUITES := cluster-build:11 lint:4 test-unit:3 test-decide:7 test-sim:3 test-apiserver:4 test-e2e:3
 
 ##@ To begin with
 
@@ -104,10 +104,13 @@ test-sim: ## The operator over a model of the API server, with faults at every w
 	$(TESTS) --test sim
 
 .PHONY: test-apiserver
+# What loads the machine comes after what counts requests.
 test-apiserver: cluster-build ## On a real API server and Job controller, with a fake kubelet.
 	cargo build --package jobwright-operator
 	$(TESTS) --test apiserver --no-run
-	$(LOCAL) run --shape api --controller-limits $(LIMITS) -- sh -c '$(TESTS) --offline --test apiserver -- --test-threads 12 && $(BIN)/jobwright-audit'
+	$(LOCAL) run --shape api --controller-limits $(LIMITS) -- sh -c '\
+	  $(TESTS) --offline --test apiserver -- --test-threads 12 --skip conformance --skip large && \
+	  $(TESTS) --offline --test apiserver -- --test-threads 12 conformance large && $(BIN)/jobwright-audit'
 
 # A cluster of somebody else only if it is named on the command line: these tests kill and delete.
 .PHONY: test-e2e
@@ -116,7 +119,9 @@ test-e2e: cluster-build ## On a real node, as a user would. `make test-e2e KUBEC
 ifeq ($(origin KUBECONFIG),command line)
 	KUBECONFIG=$(KUBECONFIG) $(TESTS) --test e2e
 else
-	$(LOCAL) run --shape node -- sh -c '$(TESTS) --offline --test e2e -- --test-threads 6 && $(BIN)/jobwright-audit'
+	$(LOCAL) run --shape node -- sh -c '\
+	  $(TESTS) --offline --test e2e -- --test-threads 6 --skip conformance && \
+	  $(TESTS) --offline --test e2e -- conformance && $(BIN)/jobwright-audit'
 endif
 
 .PHONY: bench

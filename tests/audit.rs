@@ -51,6 +51,12 @@ impl Event {
         }
     }
 
+    /// The version of what was stored: etcd's own order, of all kinds.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        text(&self.response, "/metadata/resourceVersion").parse().ok()
+    }
+
     /// The API server did it.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -1,13 +1,13 @@
 //! What came out of a play against what the reference says.
 
-use jobwright_api::{Reason, StepPhase, WorkflowPhase, WorkflowStatus};
+use jobwright_api::{Reason, StepPhase, StepStatus, WorkflowStatus};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use crate::{
-    graphs::{Case, Outcome, StepCase},
+    graphs::{Case, Kind, Outcome},
     laws::{Fault, History},
-    reference::{self, Verdict, Verdicts, Witness},
+    reference::{self, Verdict, Witness},
 };
 
 /// A run that has ended.
@@ -25,8 +25,18 @@ pub struct Ended<'a> {
 pub fn compare(play: &Ended) -> Result<(), Fault> {
     let witness = witness(play);
     let verdicts = reference::judge(play.case, &witness);
-    for place in 0..play.case.steps.len() {
-        step(play, &verdicts, place, witness.cut.contains(&place))?;
+    for (id, verdict) in &verdicts.steps {
+        step(play, (id, verdict))?;
+    }
+    let known = |id: &&String| !verdicts.steps.contains_key(*id);
+    let shown = play.stored.steps.keys().chain(play.history.ended.keys());
+    if let Some(id) = shown.chain(play.history.created.keys().map(|(id, _)| id)).find(known) {
+        return Err(format!("{id} came to be, and the reference knows nothing of it"));
+    }
+    for id in witness.cut.iter().chain(witness.broken_off.keys()) {
+        if verdicts.met.contains(id) && !verdicts.may_be_cut(id) {
+            return Err(format!("{id} did not go on, and nothing kept it from that"));
+        }
     }
     let status = &play.stored;
     let phase = status.phase.unwrap_or_default();
@@ -36,15 +46,10 @@ pub fn compare(play: &Ended) -> Result<(), Fault> {
             status.reason, verdicts.phase
         ));
     }
-    let reason = match (verdicts.is_timed_out, phase) {
-        (true, _) => Some(Reason::DeadlineExceeded),
-        (false, WorkflowPhase::Failed) => Some(Reason::StepFailed),
-        _ => None,
-    };
-    if status.reason != reason {
+    if status.reason != verdicts.reason {
         return Err(format!(
-            "the run is {phase} for {:?}, the reference says {reason:?}",
-            status.reason
+            "the run is {phase} for {:?}, the reference says {:?}",
+            status.reason, verdicts.reason
         ));
     }
     if status.outputs != verdicts.outputs {
@@ -53,21 +58,39 @@ pub fn compare(play: &Ended) -> Result<(), Fault> {
             status.outputs, verdicts.outputs
         ));
     }
+    if status.loop_counts != verdicts.loop_counts {
+        return Err(format!(
+            "the run counts {:?}, the reference {:?}",
+            status.loop_counts, verdicts.loop_counts
+        ));
+    }
     Ok(())
 }
 
 /// Which way the races of this play went.
 fn witness(play: &Ended) -> Witness {
     let mut witness = Witness::default();
-    for (place, step) in play.case.steps.iter().enumerate() {
-        let status = play.stored.steps.get(&step.name);
-        let is_created = created(play, place) > 0;
-        if status.is_some_and(|status| status.phase == StepPhase::Omitted) && (!is_created || play.is_double) {
-            witness.cut.insert(place);
+    for (id, status) in steps(play) {
+        let is_created = created(play, id) > 0;
+        if status.phase == StepPhase::Omitted && (!is_created || play.is_double) {
+            witness.cut.insert(id.clone());
+        }
+        let place = play.case.place(id);
+        let kind = place.map(|place| &play.case.step(&place).kind);
+        let is_broken_off = match kind {
+            Some(Kind::Wait { .. }) => true,
+            // Between two iterations: else what became of the open one tells.
+            Some(Kind::Loop(_)) => !is_open(play, id, status.iterations),
+            _ => false,
+        };
+        if status.phase == StepPhase::Cancelled && is_broken_off {
+            witness.broken_off.insert(id.clone(), status.iterations);
         }
     }
-    for ((place, number), (phase, reason)) in &play.history.recorded {
-        let outcome = play.case.outcome(*place, *number);
+    for ((id, number), (phase, reason)) in &play.history.recorded {
+        let Some(place) = play.case.place(id) else { continue };
+        let at = (id.clone(), *number);
+        let outcome = play.case.outcome(&place, *number);
         let is_ours = matches!(outcome, Outcome::JobDeleted { .. });
         if vanishes(outcome) && (is_ours || !play.is_calm) {
             let cause = if *phase == StepPhase::Succeeded {
@@ -75,27 +98,42 @@ fn witness(play: &Ended) -> Witness {
             } else {
                 reason.clone()
             };
-            witness.recorded.insert((*place, *number), cause);
+            witness.recorded.insert(at.clone(), cause);
         }
         let is_deadline = *reason == Some(Reason::DeadlineExceeded);
-        if is_deadline && !play.is_calm && !play.history.started.contains(&(*place, *number)) {
-            witness.unstarted.insert((*place, *number));
+        if is_deadline && !play.is_calm && !play.history.started.contains(&at) {
+            witness.unstarted.insert(at);
         }
     }
     witness
 }
 
+/// Whether an iteration came to be.
+fn is_open(play: &Ended, id: &str, iteration: u32) -> bool {
+    let prefix = format!("{id}[{iteration}].");
+    let mut behind = play.stored.steps.range(prefix.clone()..);
+    behind.next().is_some_and(|(id, _)| id.starts_with(&prefix))
+}
+
+/// Every step that came to be, as it was when it had ended.
+fn steps<'a>(play: &Ended<'a>) -> impl Iterator<Item = (&'a String, &'a StepStatus)> {
+    let stored = play.stored;
+    let folded = play.history.ended.iter();
+    let folded = folded.filter(|(id, _)| !stored.steps.contains_key(*id));
+    stored.steps.iter().chain(folded)
+}
+
 /// How many Jobs of a step there were that anybody can know of. The one window that is documented: a Job
 /// deleted by hand while the operator, killed in the same second, had not recorded it.
-fn created(play: &Ended, place: usize) -> usize {
+fn created(play: &Ended, id: &str) -> usize {
+    let Some(place) = play.case.place(id) else { return 0 };
     let is_in_window = |number: u32| {
         !play.is_calm
-            && matches!(play.case.outcome(place, number), Outcome::JobDeleted { .. })
-            && !play.history.recorded.contains_key(&(place, number))
+            && matches!(play.case.outcome(&place, number), Outcome::JobDeleted { .. })
+            && !play.history.recorded.contains_key(&(place.id.clone(), number))
     };
-    let all = play.history.created.keys();
-    all.filter(|(of, number)| *of == place && !is_in_window(*number))
-        .count()
+    let jobs = play.history.jobs_of(id);
+    jobs.filter(|(number, _)| !is_in_window(*number)).count()
 }
 
 /// The pod goes away by itself: whoever looks late cannot read it.
@@ -111,18 +149,15 @@ const fn vanishes(outcome: &Outcome) -> bool {
     )
 }
 
-fn step(play: &Ended, verdicts: &Verdicts, place: usize, is_cut: bool) -> Result<(), Fault> {
-    let case = &play.case.steps[place];
-    let verdict = &verdicts.steps[place];
-    let name = &case.name;
-    let status = play
-        .stored
-        .steps
-        .get(name)
-        .ok_or_else(|| format!("{name} is not in the status"))?;
+fn step(play: &Ended, (id, verdict): (&String, &Verdict)) -> Result<(), Fault> {
+    let found = play.stored.steps.get(id).or_else(|| play.history.ended.get(id));
+    let status = found.ok_or_else(|| format!("{id} is not in the status"))?;
+    let differs = |what: &str, found: &dyn Debug, wanted: &dyn Debug| {
+        Err(format!("{id} has {what} {found:?}, the reference says {wanted:?}"))
+    };
     if status.phase != verdict.phase {
         return Err(format!(
-            "{name} is {} ({:?}, {:?}), the reference says {} {:?}",
+            "{id} is {} ({:?}, {:?}), the reference says {} {:?}",
             status.phase, status.reason, status.message, verdict.phase, verdict.reason
         ));
     }
@@ -130,61 +165,51 @@ fn step(play: &Ended, verdicts: &Verdicts, place: usize, is_cut: bool) -> Result
         && verdict.phase != StepPhase::Cancelled
         && status.reason.as_ref() != Some(reason)
     {
-        return Err(format!(
-            "{name} is {} for {:?}, the reference says {reason:?}",
-            status.phase, status.reason
-        ));
+        return differs("reason", &status.reason, reason);
     }
     if status.outputs != verdict.outputs {
-        return Err(format!(
-            "{name} gives {:?}, the reference says {:?}",
-            status.outputs, verdict.outputs
-        ));
+        return differs("outputs", &status.outputs, &verdict.outputs);
     }
     if status.attempts.count != verdict.attempts {
-        return Err(format!(
-            "{name} has {} attempts, the reference says {}",
-            status.attempts.count, verdict.attempts
-        ));
+        return differs("attempts", &status.attempts.count, &verdict.attempts);
     }
-    if is_cut && is_met(verdicts, case) && !verdicts.is_cut && !verdicts.is_timed_out {
-        return Err(format!("{name} is Omitted, and nothing kept it from starting"));
+    if status.selected != verdict.selected {
+        return differs("selected", &status.selected, &verdict.selected);
     }
-    attempts(play, verdict, place)
-}
-
-fn is_met(verdicts: &Verdicts, step: &StepCase) -> bool {
-    step.needs.iter().all(|need| verdicts.counts_as_done[*need])
+    if status.iterations != verdict.iterations {
+        return differs("iterations", &status.iterations, &verdict.iterations);
+    }
+    attempts(play, (id, verdict))
 }
 
 /// Each Job: that it was made, with which inputs, and how it ended.
-fn attempts(play: &Ended, verdict: &Verdict, place: usize) -> Result<(), Fault> {
-    let name = &play.case.steps[place].name;
-    let created = created(play, place);
+fn attempts(play: &Ended, (id, verdict): (&String, &Verdict)) -> Result<(), Fault> {
+    let created = created(play, id);
     let wanted = usize::try_from(verdict.attempts).unwrap();
     if created < wanted || (created > wanted && !play.is_double) {
         return Err(format!(
-            "{name} had {created} Jobs, the reference says {}",
+            "{id} had {created} Jobs, the reference says {}",
             verdict.attempts
         ));
     }
     let expected = verdict.inputs.as_ref().map(variables);
-    for ((_, number), given) in play.history.inputs.iter().filter(|((of, _), _)| *of == place) {
+    for (number, _) in play.history.jobs_of(id) {
+        let given = &play.history.inputs[&(id.clone(), number)];
         let is_orphan = expected.is_none() && play.is_double;
         if created > 0 && Some(given) != expected.as_ref() && !is_orphan {
             return Err(format!(
-                "{name} attempt {number} was given {given:?}, the reference says {expected:?}"
+                "{id} attempt {number} was given {given:?}, the reference says {expected:?}"
             ));
         }
     }
     for (number, cause) in (1..).zip(&verdict.causes) {
-        let Some((_, reason)) = play.history.recorded.get(&(place, number)) else {
+        let Some((_, reason)) = play.history.recorded.get(&(id.clone(), number)) else {
             continue;
         };
         let is_stop = *cause == Some(Reason::Stopped);
         if reason != cause && !is_stop {
             return Err(format!(
-                "{name} attempt {number} ended by {reason:?}, the reference says {cause:?}"
+                "{id} attempt {number} ended by {reason:?}, the reference says {cause:?}"
             ));
         }
     }

@@ -1,11 +1,11 @@
 //! The invariants that hold of every play, whoever plays it.
 
-use jobwright_api::{Reason, StepPhase, WorkflowStatus};
+use jobwright_api::{Reason, StepPhase, StepStatus, WorkflowStatus};
 use k8s_openapi::api::batch::v1::Job;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    graphs::{Case, Outcome},
+    graphs::{Case, Outcome, Place},
     world::{Cluster, go_numbers},
 };
 
@@ -16,15 +16,17 @@ pub type Fault = String;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Jobs that were created, by step and attempt.
-    pub created: BTreeMap<(usize, u32), String>,
+    pub created: BTreeMap<(String, u32), String>,
     /// The variables of their main containers.
-    pub inputs: BTreeMap<(usize, u32), BTreeMap<String, String>>,
+    pub inputs: BTreeMap<(String, u32), BTreeMap<String, String>>,
     /// How attempts ended, as last recorded.
-    pub recorded: BTreeMap<(usize, u32), (StepPhase, Option<Reason>)>,
+    pub recorded: BTreeMap<(String, u32), (StepPhase, Option<Reason>)>,
     /// Two operators are at work, and one may not know yet what the other has stored.
     pub is_double: bool,
     /// Attempts that were seen to run.
-    pub started: BTreeSet<(usize, u32)>,
+    pub started: BTreeSet<(String, u32)>,
+    /// Each step as it was stored when it had ended: old iterations are not shown for ever.
+    pub ended: BTreeMap<String, StepStatus>,
 }
 
 impl History {
@@ -32,16 +34,16 @@ impl History {
     pub fn may_be_born(
         &self,
         job: &Job,
-        at: (usize, u32),
+        (place, number): (&Place, u32),
         play: (&Case, &WorkflowStatus, &Cluster),
     ) -> Result<(), Fault> {
         let (case, stored, cluster) = play;
-        let (place, number) = at;
-        let step = &case.steps[place];
+        let id = &place.id;
+        let at = (id.clone(), number);
         let name = job.metadata.name.clone().unwrap_or_default();
         // The one window that is documented: deleted by hand, and the operator dead before it stored anything.
         let is_deleted = matches!(case.outcome(place, number), Outcome::JobDeleted { .. });
-        let attempts = stored.steps.get(&step.name).map_or(0, |status| status.attempts.count);
+        let attempts = stored.steps.get(id).map_or(0, |status| status.attempts.count);
         let is_excused = is_deleted && (attempts < number || self.is_double);
         if let Some(earlier) = self.created.get(&at).filter(|_| !is_excused) {
             return Err(format!("I1: {name} is created again, was {earlier}"));
@@ -57,60 +59,73 @@ impl History {
         {
             return Err(format!("{name} has a TTL before it has a result"));
         }
-        if number > 1 && !self.created.contains_key(&(place, number - 1)) {
+        if number > 1 && !self.created.contains_key(&(id.clone(), number - 1)) {
             return Err(format!(
-                "attempt {number} of {} starts, and the one before it never did",
-                step.name
+                "attempt {number} of {id} starts, and the one before it never did"
             ));
         }
-        let of_step = self.created.iter().filter(|((of, _), _)| *of == place);
-        let mut jobs = of_step.filter_map(|(_, name)| cluster.jobs.get(name));
+        let mut jobs = self.jobs_of(id).filter_map(|(_, name)| cluster.jobs.get(name));
         match jobs.find(|job| !job.is_over()) {
             Some(job) => Err(format!(
-                "attempt {number} of {} starts while {} may still run",
-                step.name, job.name
+                "attempt {number} of {id} starts while {} may still run",
+                job.name
             )),
             None => Ok(()),
         }
     }
 
+    /// The Jobs that were created for a step, in the order of their attempts.
+    pub fn jobs_of(&self, id: &str) -> impl Iterator<Item = (u32, &String)> {
+        let all = self.created.range((id.to_owned(), 0)..=(id.to_owned(), u32::MAX));
+        all.map(|((_, number), name)| (*number, name))
+    }
+
     /// A Job was created.
-    pub fn born(&mut self, job: &Job, at: (usize, u32)) {
+    pub fn born(&mut self, job: &Job, (place, number): (&Place, u32)) {
+        let at = (place.id.clone(), number);
         let pod = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
         let main = pod.and_then(|pod| pod.containers.first());
         let env = main.and_then(|main| main.env.as_ref()).into_iter().flatten();
         let inputs = env.filter(|variable| variable.name.starts_with("INPUT_"));
         let inputs = inputs.map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()));
-        self.inputs.insert(at, inputs.collect());
+        self.inputs.insert(at.clone(), inputs.collect());
         self.created.insert(at, job.metadata.name.clone().unwrap_or_default());
     }
 
     /// Takes note of the results in a status: M05, and I4 of each that is new.
     pub fn record(&mut self, status: &WorkflowStatus, case: &Case, cluster: &Cluster) -> Result<(), Fault> {
         for (key, step) in &status.steps {
-            let place = case
-                .position(key)
-                .ok_or_else(|| format!("M05: no step {key} in the definition"))?;
-            let started = step
-                .attempts
-                .recent
-                .iter()
-                .filter(|attempt| attempt.started_at.is_some());
-            self.started.extend(started.map(|attempt| (place, attempt.number)));
-            for attempt in step
-                .attempts
-                .recent
-                .iter()
-                .filter(|attempt| attempt.phase.is_terminal())
-            {
+            if case.place(key).is_none() {
+                return Err(format!("M05: no step {key} in the definition"));
+            }
+            for attempt in &step.attempts.recent {
+                let at = || (key.clone(), attempt.number);
+                // What was seen and lost before it was stored was never known.
+                if attempt.started_at.is_some() {
+                    self.started.insert(at());
+                } else {
+                    self.started.remove(&at());
+                }
+                if !attempt.phase.is_terminal() {
+                    continue;
+                }
                 let ended = (attempt.phase, attempt.reason.clone());
-                let known = self.recorded.insert((place, attempt.number), ended.clone());
+                let known = self.recorded.insert(at(), ended.clone());
                 if known.as_ref() != Some(&ended) {
                     truth(cluster, &attempt.job, attempt.phase)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes note of what is stored: whatever has ended in it is final.
+    pub fn stored(&mut self, status: &WorkflowStatus) {
+        for (key, step) in status.steps.iter().filter(|(_, step)| step.phase.is_terminal()) {
+            if !self.ended.contains_key(key) {
+                self.ended.insert(key.clone(), step.clone());
+            }
+        }
     }
 }
 
@@ -137,34 +152,83 @@ pub fn follows(before: &WorkflowStatus, after: &WorkflowStatus, case: &Case) -> 
     }
     for (key, old) in &before.steps {
         let Some(new) = after.steps.get(key) else {
-            return Err(format!("step {key} vanishes from the status"));
+            if old.phase.is_terminal() && is_sealed(before, after) {
+                continue;
+            }
+            return Err(format!("step {key} vanishes from the status while it is {}", old.phase));
         };
         let is_final = old.phase.is_terminal();
-        if is_final && (new.phase, &new.reason, &new.outputs) != (old.phase, &old.reason, &old.outputs) {
+        let what = |step: &StepStatus| {
+            let made = (step.selected.clone(), step.iterations);
+            (step.phase, step.reason.clone(), step.outputs.clone(), made)
+        };
+        if is_final && what(new) != what(old) {
             return Err(format!(
                 "I3: {key} goes from {} {:?} to {} {:?}",
                 old.phase, old.reason, new.phase, new.reason
             ));
         }
-        if new.attempts.count < old.attempts.count || new.seq < old.seq {
-            return Err(format!("I10: attempts or seq of {key} fall"));
+        let falls = new.attempts.count < old.attempts.count || new.iterations < old.iterations;
+        if falls || new.seq < old.seq {
+            return Err(format!("I10: attempts, iterations or seq of {key} fall"));
+        }
+        if old.selected.is_some() && new.selected != old.selected {
+            return Err(format!("{key} chose {:?}, then {:?}", old.selected, new.selected));
         }
         let falls = old.phase.is_started() && new.phase == StepPhase::Pending;
         if falls {
             return Err(format!("{key} goes from {} to Pending", old.phase));
         }
     }
-    let is_ended = new.is_terminal();
-    let open = case.steps.iter().find(|step| {
-        !after
-            .steps
-            .get(&step.name)
-            .is_some_and(|status| status.phase.is_terminal())
-    });
-    match open {
-        Some(step) if is_ended => Err(format!("the run is {new}, and {} has not ended", step.name)),
-        _ => Ok(()),
+    if !new.is_terminal() {
+        return Ok(());
     }
+    let is_open = |step: Option<&StepStatus>| !step.is_some_and(|step| step.phase.is_terminal());
+    let of_run = case.root.steps.iter().map(|step| &step.name);
+    let mut all = of_run.chain(after.steps.keys());
+    match all.find(|key| is_open(after.steps.get(*key))) {
+        Some(key) => Err(format!("the run is {new}, and {key} has not ended")),
+        None => Ok(()),
+    }
+}
+
+/// As many steps stand in further records as have left the status.
+fn is_sealed(before: &WorkflowStatus, after: &WorkflowStatus) -> bool {
+    let sealed = |status: &WorkflowStatus| status.records.values().map(|record| record.total).sum::<u32>();
+    let left = before
+        .steps
+        .keys()
+        .filter(|key| !after.steps.contains_key(*key))
+        .count();
+    usize::try_from(sealed(after) - sealed(before)).unwrap() == left
+}
+
+/// Below steps that run, in the iteration that is due: whatever starts a Job.
+pub fn stands_open(status: &WorkflowStatus, case: &Case, place: &Place) -> Result<(), Fault> {
+    let mut id = place.id.clone();
+    while let Some((above, index)) = case.place(&id).and_then(|place| owned(place.above())) {
+        let Some(step) = status.steps.get(&above) else {
+            return Err(format!(
+                "{} starts, and {above} around it is not in the status",
+                place.id
+            ));
+        };
+        if step.phase != StepPhase::Running || step.stop.is_some() {
+            return Err(format!("{} starts while {above} is {}", place.id, step.phase));
+        }
+        if index.is_some_and(|index| index != step.iterations) {
+            return Err(format!(
+                "{} starts in iteration {} of {above}",
+                place.id, step.iterations
+            ));
+        }
+        id = above;
+    }
+    Ok(())
+}
+
+fn owned(above: Option<(&str, Option<u32>)>) -> Option<(String, Option<u32>)> {
+    above.map(|(id, index)| (id.to_owned(), index))
 }
 
 /// I4: what is recorded of an attempt is what has become of its program.

@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod compare;
+pub mod conformance;
 pub mod graphs;
 pub mod harness;
 pub mod hunt;

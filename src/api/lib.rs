@@ -9,6 +9,7 @@
 pub mod container;
 pub mod crd;
 pub mod duration;
+pub mod flow;
 pub mod meta;
 pub mod phase;
 pub mod policy;
@@ -23,6 +24,7 @@ pub mod value;
 pub mod workflow;
 
 pub use duration::Duration;
+pub use flow::{Block, Choice, Exit, ForEach, Join, Loop, Variable, Wait};
 pub use phase::{StepPhase, WorkflowPhase};
 pub use reason::{Reason, SubStatus};
 pub use record::{RecordKind, WorkflowRecord, WorkflowRecordSpec};

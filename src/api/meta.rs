@@ -41,6 +41,8 @@ pub mod annotation {
     pub const ATTEMPT_KEY: &str = "jobwright.dev/attempt-key";
     /// Results of needs that were not stored yet when this Job was created.
     pub const CARRIED: &str = "jobwright.dev/carried-results";
+    /// The TTL that a Job is to have once its result is stored, in seconds.
+    pub const TTL: &str = "jobwright.dev/ttl-seconds-after-finished";
     /// When a snapshot was last taken up by a run, for the sweep.
     pub const LAST_USED: &str = "jobwright.dev/last-used";
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::{duration::Duration, rules, schema};
+use crate::{duration::Duration, rules, schema, value::Binding};
 
 /// How often a step may be tried. Without `retry` there is one attempt; `retry: {}` allows three.
 ///
@@ -96,12 +96,45 @@ pub enum Then {
     FailAtEnd,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What follows the failure of a step, once its last attempt is over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OnFailure {
     /// What it does to the run.
     #[serde(default)]
     pub then: Then,
+    /// A block of this Workflow that runs once; its inputs may read `error` and every step beside this one. The step
+    /// is done when it has ended. How it ends changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::block_name")]
+    pub block: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub inputs: Vec<Binding>,
+}
+
+impl OnFailure {
+    /// The block that runs, with what it is given.
+    #[must_use]
+    pub fn handler(&self) -> Option<Handler> {
+        Some(Handler {
+            block: self.block.clone()?,
+            inputs: self.inputs.clone(),
+        })
+    }
+}
+
+/// A block that runs once, when all else of a run or block has ended. How it ends changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Handler {
+    /// A block of this Workflow.
+    #[schemars(schema_with = "schema::block_name")]
+    pub block: String,
+    /// May read `error` (`step`, `reason`, `message`, `exitCode`) and every step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub inputs: Vec<Binding>,
 }
 
 /// What a changed definition does.

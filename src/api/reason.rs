@@ -35,6 +35,18 @@ pub enum Reason {
     StepFailed,
     NeedNotMet,
     WhenFalse,
+    /// A loop has used up its iterations.
+    MaxIterations,
+    /// An `exit` step has ended the run.
+    Exited,
+    /// More items of a fork have failed than may.
+    ItemsFailed,
+    /// An item has met `stopWhen`: the others are not needed.
+    StopWhen,
+    /// So many needs of a join count that the others are not needed.
+    JoinMet,
+    /// A step refers to a block that is not there.
+    UnknownBlock,
     Stopped,
     // Of definitions.
     InvalidDefinition,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules;
 
-/// Holds the resolved definition of a run (`kind: Snapshot`), shared by all runs with the same content.
+/// Holds the resolved definition of a run (`kind: Snapshot`), shared by all runs with the same content; or steps of
+/// one run that have ended (`kind: Page`), which its status names and shows no more.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "jobwright.dev",
@@ -17,7 +18,7 @@ use crate::rules;
     category = "jobwright",
     namespaced,
     derive = "PartialEq",
-    doc = "An immutable page that the operator writes: a definition as a run keeps it.",
+    doc = "An immutable page that the operator writes: a definition as a run keeps it, or steps that have ended.",
     printcolumn = r#"{"name":"Kind","type":"string","jsonPath":".spec.kind"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -34,4 +35,6 @@ pub struct WorkflowRecordSpec {
 pub enum RecordKind {
     /// A resolved definition.
     Snapshot,
+    /// Steps that have ended: a map from printed id to what `status.steps` said of it.
+    Page,
 }

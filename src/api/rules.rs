@@ -117,13 +117,23 @@ pub(crate) fn task() -> Value {
 pub(crate) fn step() -> Value {
     json!([
         rule(
-            "has(self.task) || has(self.job)",
-            "a step needs a kind: write task: {name: ...} for a Task, or job: {image: ...} inline",
+            "[has(self.task) || has(self.job), has(self.block), has(self.choice), has(self.loop), has(self.wait), has(self.set), has(self.exit)].filter(k, k).size() == 1",
+            "a step has one kind: write task: {name: ...} for a Task, job: {image: ...} inline, or one of block, choice, loop, wait, set and exit",
+        ),
+        at(
+            "retry",
+            "has(self.task) || has(self.job) || (!has(self.retry) && !has(self.idempotencyKey))",
+            "retry and idempotencyKey are for steps with a Job: set them at the steps of the block",
+        ),
+        at(
+            "timeouts",
+            "has(self.task) || has(self.job) || !has(self.timeouts) || (!has(self.timeouts.scheduleToStart) && !has(self.timeouts.startToClose))",
+            "a step without a Job of its own has one time limit: scheduleToClose",
         ),
         at(
             "outputs",
-            "!has(self.outputs) || !has(self.task)",
-            "the outputs of a task step are declared in the Task: leave them out here",
+            "!has(self.outputs) || (has(self.job) && !has(self.task))",
+            "outputs are declared where they are made: in the Task, in the block, or here for an inline job",
         ),
         at(
             "job",
@@ -135,8 +145,73 @@ pub(crate) fn step() -> Value {
             "!has(self.needs) || !(self.name in self.needs)",
             "a step cannot need itself",
         ),
+        at(
+            "forEach",
+            "!has(self.forEach) || has(self.task) || has(self.job) || has(self.block)",
+            "a fork runs a task, a job or a block for each item: put the other kinds into a block",
+        ),
+        at(
+            "onFailure",
+            "!has(self.onFailure) || !has(self.onFailure.inputs) || has(self.onFailure.block)",
+            "onFailure.inputs are for the block that runs: name it in onFailure.block",
+        ),
+        at(
+            "join",
+            "!has(self.join) || (has(self.needs) && (!has(self.join.require) || type(self.join.require) != int || self.join.require <= size(self.needs)))",
+            "a join is about needs: name them, and require no more than there are",
+        ),
         unlimited_retry(),
     ])
+}
+
+pub(crate) fn loops() -> Value {
+    json!([rule(
+        "has(self.while) || has(self.until)",
+        "a loop ends by a condition: write while, judged before each iteration, or until, judged after it",
+    )])
+}
+
+pub(crate) fn wait() -> Value {
+    json!([rule(
+        "has(self.for) != has(self.at)",
+        "a wait has one end: write for, a duration, or at, an instant",
+    )])
+}
+
+pub(crate) fn for_each() -> Value {
+    json!([rule(
+        "has(self.items) != has(self.count)",
+        "a fork has one source: write items, CEL that gives a list, or count, a number",
+    )])
+}
+
+pub(crate) fn number_or_percentage() -> Value {
+    json!([rule(
+        "type(self) == int ? self >= 0 : self.matches('^(100|[0-9]{1,2})%$')",
+        "is neither a number nor a percentage: write a whole number such as 3, or a share such as 5%",
+    )])
+}
+
+pub(crate) fn reason_word() -> Value {
+    json!([rule(
+        "self.matches('^[A-Z][A-Za-z0-9]*$')",
+        "a reason is one word in PascalCase, such as NothingToDo: details go into message",
+    )])
+}
+
+pub(crate) fn require() -> Value {
+    json!([rule(
+        "type(self) == int ? self >= 1 : self in ['All', 'Any']",
+        "write All, Any, or how many needs have to count, 1 at least",
+    )])
+}
+
+/// Keys of `blocks`.
+pub(crate) fn block_names() -> Value {
+    json!([rule(
+        "self.all(name, name.matches('^[a-z][a-z0-9_]{0,39}$') && name != 'none')",
+        "names of blocks begin with a lower-case letter and go on with lower-case letters, digits and '_', 40 at most; none stands for no block",
+    )])
 }
 
 pub(crate) fn step_job() -> Value {
@@ -314,7 +389,15 @@ pub(crate) fn workflow() -> Value {
         "self.runPolicy == 'OnChange' || self.steps == oldSelf.steps",
         "the steps of a Workflow with runPolicy Once cannot change: create another Workflow, or delete this one first, to run again (with runPolicy: OnChange each change is a new run)",
     ));
-    for field in ["inputs", "outputs", "timeouts", "jobDefaults"] {
+    for field in [
+        "inputs",
+        "blocks",
+        "outputs",
+        "onFailure",
+        "onExit",
+        "timeouts",
+        "jobDefaults",
+    ] {
         rules.push(at(
             field,
             &format!(

@@ -28,12 +28,41 @@ pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// A reference to a block: whether there is one, the engine says, with a near name.
+pub(crate) fn block_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 40 })
+}
+
 pub(crate) fn expression(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "maxLength": EXPRESSION_BYTES_MAX })
 }
 
 pub(crate) fn optional_expression(generator: &mut SchemaGenerator) -> Schema {
     expression(generator)
+}
+
+pub(crate) fn optional_identifier(generator: &mut SchemaGenerator) -> Schema {
+    identifier(generator)
+}
+
+/// A word of users' own, where ours have reasons.
+pub(crate) fn reason_word(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 64, "x-kubernetes-validations": rules::reason_word() })
+}
+
+/// A share of some whole.
+pub(crate) fn number_or_percentage(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true, "maxLength": 4,
+        "x-kubernetes-validations": rules::number_or_percentage()
+    })
+}
+
+/// How many needs a join waits for.
+pub(crate) fn require(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true, "maxLength": 16, "x-kubernetes-validations": rules::require()
+    })
 }
 
 pub(crate) fn image_pull_policy(_: &mut SchemaGenerator) -> Schema {

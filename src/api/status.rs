@@ -55,10 +55,21 @@ pub struct WorkflowStatus {
     /// Why Jobs of this run are being stopped. Stored before the first is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// The `exit` step that ended this run, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exited>,
     /// By printed id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub steps: BTreeMap<String, StepStatus>,
+    /// Iterations that have ended, by the loop's id without indexes: a loop within a loop counts all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub loop_counts: BTreeMap<String, u64>,
+    /// The records that hold steps of this run which have ended and are shown no more, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub records: BTreeMap<String, RecordReference>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::values")]
     pub outputs: BTreeMap<String, Value>,
@@ -75,6 +86,26 @@ pub struct SnapshotReference {
     /// Name of a `WorkflowRecord` of this namespace.
     #[schemars(length(max = 253))]
     pub name: String,
+}
+
+/// A record of `kind: Page`, and what it holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordReference {
+    pub first_seq: u64,
+    pub last_seq: u64,
+    /// How many steps.
+    pub total: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub succeeded: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u32,
+    /// Printed ids of the forks whose items are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub forks: Vec<String>,
 }
 
 /// How many steps stand where.
@@ -135,7 +166,7 @@ pub struct StepStatus {
     /// The structured id: names, and for iterations their index, from the root.
     #[schemars(length(max = 32))]
     pub path: Vec<PathSegment>,
-    /// `task` or `job`.
+    /// `task`, `job`, `block`, `choice`, `loop`, `wait`, `set`, `exit` or `forEach`.
     pub kind: String,
     #[serde(default)]
     pub phase: StepPhase,
@@ -161,7 +192,7 @@ pub struct StepStatus {
     /// Since when the API server does not take the Job of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<MicroTime>,
-    /// When the next attempt is due.
+    /// When the next attempt or iteration is due, or a wait is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<MicroTime>,
     /// What it was given, where that is small (1 KiB in all).
@@ -173,6 +204,80 @@ pub struct StepStatus {
     pub outputs: BTreeMap<String, Value>,
     #[serde(default, skip_serializing_if = "Attempts::is_none")]
     pub attempts: Attempts,
+    /// The block that a choice runs; `none` where it runs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selected: Option<String>,
+    /// Iterations of a loop that have ended; the one that runs has this index.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iterations: u32,
+    /// Outputs of the last iteration that has ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::values")]
+    pub last: BTreeMap<String, Value>,
+    /// How the items of a `forEach` stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<ItemCounts>,
+    /// Of these, those that stand in records alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<ItemCounts>,
+    /// Why the steps below are being stopped. Stored before the first of their Jobs is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+}
+
+/// An `exit` step that has run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Exited {
+    /// Printed id.
+    pub step: String,
+    /// `Succeeded` or `Failed`.
+    pub phase: WorkflowPhase,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Outputs of the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::values")]
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// How many items of a `forEach` stand where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemCounts {
+    /// Of all items; 0 where only some are counted.
+    pub total: u32,
+    /// Those that have begun: their indexes are below this number.
+    pub opened: u32,
+    pub succeeded: u32,
+    pub failed: u32,
+    pub skipped: u32,
+    /// Stopped, or never begun though opened.
+    pub cancelled: u32,
+}
+
+impl ItemCounts {
+    /// Counts one more item that has begun.
+    pub const fn add(&mut self, phase: StepPhase) {
+        self.opened = self.opened.saturating_add(1);
+        let count = match phase {
+            StepPhase::Succeeded => &mut self.succeeded,
+            StepPhase::Failed => &mut self.failed,
+            StepPhase::Skipped => &mut self.skipped,
+            StepPhase::Cancelled | StepPhase::Omitted => &mut self.cancelled,
+            _ => return,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// Opened and not ended.
+    #[must_use]
+    pub const fn running(&self) -> u32 {
+        let ended = self.succeeded.saturating_add(self.failed).saturating_add(self.skipped);
+        self.opened.saturating_sub(ended.saturating_add(self.cancelled))
+    }
 }
 
 /// One element of a structured id. Iterations count from 0.

@@ -3,10 +3,12 @@
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use crate::{
     container::StepJob,
-    policy::{JobDefaults, OnFailure, Retry, RunPolicy, Timeouts, WorkflowTimeouts},
+    flow::{Block, Choice, Exit, ForEach, Join, Loop, Variable, Wait},
+    policy::{Handler, JobDefaults, OnFailure, Retry, RunPolicy, Timeouts, WorkflowTimeouts},
     rules, schema,
     status::WorkflowStatus,
     value::{Binding, Output, WorkflowInput, WorkflowOutput},
@@ -47,18 +49,28 @@ pub struct WorkflowSpec {
     pub inputs: Vec<WorkflowInput>,
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub steps: Vec<Step>,
+    /// Lists of steps that the steps refer to by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-validations" = rules::block_names()))]
+    pub blocks: BTreeMap<String, Block>,
     /// Evaluated once all steps have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub outputs: Vec<WorkflowOutput>,
+    /// Runs once where the run fails, before it has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Handler>,
+    /// Runs once at the end of the run, however it ends, after `onFailure`. `error` is empty where nothing failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_exit: Option<Handler>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<WorkflowTimeouts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_defaults: Option<JobDefaults>,
 }
 
-/// One node of the graph. Exactly one of `task` and `job` says what it runs, or `task` with a `job`
-/// beside it that overrides parts of the Task's.
+/// One node of the graph. Exactly one of its kinds says what it does; a `task` may have a `job` beside
+/// it that overrides parts of the Task's.
 //
 // Atomic: whoever applies a step owns it whole. Field managers of every field of a hundred steps are
 // 11 KB, and a seventh of the time of each status write.
@@ -72,14 +84,35 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 40)), extend("x-kubernetes-list-type" = "set"))]
     pub needs: Vec<String>,
+    /// Default: all needs are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
     /// CEL, judged once when the needs are done: false skips the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::optional_expression")]
     pub when: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskReference>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<StepJob>,
+    /// Runs a block of this Workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::block_name")]
+    pub block: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
+    #[serde(rename = "loop", default, skip_serializing_if = "Option::is_none")]
+    pub looped: Option<Loop>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// Sets variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub set: Vec<Variable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub inputs: Vec<Binding>,
@@ -98,6 +131,23 @@ pub struct Step {
     /// Replaces the key that the operator makes, which is equal over attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<Computed>,
+}
+
+impl WorkflowSpec {
+    /// The steps of the run and of all blocks, each list with the field path that it has.
+    pub fn lists(&self) -> impl Iterator<Item = (String, &[Step])> {
+        let root = [("spec".to_owned(), self.steps.as_slice())];
+        let blocks = self.blocks.iter();
+        root.into_iter()
+            .chain(blocks.map(|(name, block)| (format!("spec.blocks.{name}"), block.steps.as_slice())))
+    }
+
+    /// Names of the Tasks that the steps refer to.
+    pub fn task_names(&self) -> impl Iterator<Item = &str> {
+        let steps = self.steps.iter();
+        let all = steps.chain(self.blocks.values().flat_map(|block| &block.steps));
+        all.filter_map(|step| Some(step.task.as_ref()?.name.as_str()))
+    }
 }
 
 /// A Task of the same namespace.

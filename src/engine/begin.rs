@@ -1,14 +1,12 @@
 //! The begin of a run: the definition is resolved, checked and stored before anything starts.
 
-use jobwright_api::{
-    Reason, StepPhase, StepStatus, SubStatus, WorkflowPhase, WorkflowStatus, policy::RunPolicy,
-    status::SnapshotReference,
-};
+use jobwright_api::{Reason, SubStatus, WorkflowPhase, WorkflowStatus, policy::RunPolicy, status::SnapshotReference};
 
 use crate::{
     decision::Action,
     definition::Definition,
     draft::{Cause, Draft},
+    frame::Frame,
     graph::Graph,
     job,
     observed::{Observed, Refusal, RefusalKind},
@@ -127,20 +125,7 @@ fn open(observed: &Observed, draft: &mut Draft, graph: &Graph, snapshot: String)
     status.reason = None;
     status.message = None;
     status.sub_status = None;
-    status.steps = graph
-        .nodes()
-        .iter()
-        .map(|node| {
-            let step = StepStatus {
-                path: node.id().path().to_vec(),
-                kind: node.definition().kind.word().to_owned(),
-                phase: StepPhase::Pending,
-                owner: node.definition().owner.clone(),
-                ..StepStatus::default()
-            };
-            (node.key().to_owned(), step)
-        })
-        .collect();
+    draft.open_frame(&Frame::root(graph));
     let phase = if observed.spec.suspend {
         WorkflowPhase::Suspended
     } else {

@@ -22,7 +22,7 @@ pub fn decide(observed: &Observed<'_>) -> Decision {
     if begin::is_due(observed) {
         // What is left to do for the Jobs of the last run comes first: the next one does not know them.
         if let Some(graph) = &observed.graph {
-            Run::new(observed, graph).release_jobs(&mut draft);
+            Run::new(observed, graph).settle_jobs(&mut draft);
         }
         if !draft.has_actions() {
             begin::begin(observed, &mut draft);

@@ -37,6 +37,14 @@ pub enum Write {
 pub enum Action {
     /// Create the `WorkflowRecord` of this name. The name is the hash of the content: a conflict is success.
     StoreSnapshot { name: String, data: String },
+    /// Create the `WorkflowRecord` of this name, owned by the Workflow, with these steps (printed ids) in its data.
+    StorePage {
+        name: String,
+        data: String,
+        steps: Vec<String>,
+    },
+    /// Read this page: an expression needs what it holds.
+    ReadPage { name: String },
     /// Create this Job. A conflict is success iff owner UID and attempt key are ours.
     StartJob { name: String, job: Box<Job> },
     /// Delete this Job in the foreground, so that it is gone only after its pods.

@@ -1,14 +1,16 @@
 //! The resolved definition of a run: what a snapshot holds.
 
 use jobwright_api::{
-    Binding, Input, Output,
+    Binding, Choice, Exit, ForEach, Input, Join, Loop, Output, Variable, Wait,
     container::FieldFrom,
-    policy::{Retry, Then, Timeouts, WorkflowTimeouts},
+    flow,
+    policy::{Handler, Retry, Then, Timeouts, WorkflowTimeouts},
     settings::Layer,
     value::{WorkflowInput, WorkflowOutput},
 };
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A Workflow with all that it refers to folded in: Tasks, operator defaults, classes, `enforced`.
 ///
@@ -19,12 +21,59 @@ use serde::{Deserialize, Serialize};
 pub struct Definition {
     pub inputs: Vec<WorkflowInput>,
     pub steps: Vec<StepDefinition>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocks: BTreeMap<String, BlockDefinition>,
     pub outputs: Vec<WorkflowOutput>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Handler>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_exit: Option<Handler>,
     #[serde(default)]
     pub timeouts: WorkflowTimeouts,
     /// Applied to a Job last of all, after `fieldsFrom`.
     #[serde(default)]
     pub enforced: Layer,
+}
+
+/// A block with its steps resolved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockDefinition {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+    pub steps: Vec<StepDefinition>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<WorkflowOutput>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Handler>,
+}
+
+/// What a step without a Job of its own does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Flow {
+    Block(String),
+    Choice(Choice),
+    Loop(Loop),
+    Wait(Wait),
+    Set(Vec<Variable>),
+    Exit(Exit),
+}
+
+impl Flow {
+    /// The blocks that it may run, in the order in which they are written.
+    pub fn blocks(&self) -> impl Iterator<Item = &str> {
+        let names: Vec<&str> = match self {
+            Self::Block(block) => vec![block],
+            Self::Choice(choice) => {
+                let cases = choice.cases.iter().map(|case| &case.block);
+                cases.chain([&choice.default.block]).map(String::as_str).collect()
+            }
+            Self::Loop(looped) => vec![&looped.block],
+            Self::Wait(_) | Self::Set(_) | Self::Exit(_) => Vec::new(),
+        };
+        names.into_iter().filter(|name| *name != flow::NONE)
+    }
 }
 
 /// What a step runs.
@@ -34,6 +83,13 @@ pub enum Kind {
     #[default]
     Task,
     Job,
+    Block,
+    Choice,
+    Loop,
+    Wait,
+    Set,
+    Exit,
+    ForEach,
 }
 
 impl Kind {
@@ -42,6 +98,13 @@ impl Kind {
         match self {
             Self::Task => "task",
             Self::Job => "job",
+            Self::Block => "block",
+            Self::Choice => "choice",
+            Self::Loop => "loop",
+            Self::Wait => "wait",
+            Self::Set => "set",
+            Self::Exit => "exit",
+            Self::ForEach => "forEach",
         }
     }
 }
@@ -59,6 +122,10 @@ pub struct StepDefinition {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// Declared by the Task; an inline job declares none and takes what it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,9 +140,14 @@ pub struct StepDefinition {
     pub timeouts: Timeouts,
     #[serde(default)]
     pub then: Then,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Handler>,
     /// CEL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    #[serde(default)]
     pub job: JobTemplate,
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use crate::{
     decision::{Action, Decision, Subject, Transition, Write},
+    frame::Frame,
     id::StepId,
     observed::Observed,
     text::{MESSAGE_BYTES_MAX, clip},
@@ -61,6 +62,12 @@ impl<'a> Draft<'a> {
         self.actions.push(action);
     }
 
+    /// What this look wanted to start is not wanted any more.
+    pub(crate) fn take_back_start(&mut self, job: &str) {
+        self.actions
+            .retain(|action| !matches!(action, Action::StartJob { name, .. } if name == job));
+    }
+
     pub(crate) const fn has_actions(&self) -> bool {
         !self.actions.is_empty()
     }
@@ -75,8 +82,20 @@ impl<'a> Draft<'a> {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
+    /// More could be done now, but others are to have their turn first.
+    pub(crate) fn wake_soon(&mut self) {
+        let soon = self.observed.now.saturating_add(jiff::SignedDuration::from_millis(1));
+        self.wake(soon.unwrap_or(Timestamp::MAX));
+    }
+
     pub(crate) fn step(&self, key: &str) -> Option<&StepStatus> {
         self.status.steps.get(key)
+    }
+
+    /// The entries whose key begins so.
+    pub(crate) fn below(&self, prefix: String) -> impl Iterator<Item = (&String, &StepStatus)> + use<'_, 'a> {
+        let steps = self.status.steps.range(prefix.clone()..);
+        steps.take_while(move |(key, _)| key.starts_with(&prefix))
     }
 
     pub(crate) fn phase_of(&self, key: &str) -> StepPhase {
@@ -151,6 +170,21 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// The steps of a frame come into the status.
+    pub(crate) fn open_frame(&mut self, frame: &Frame<'_>) {
+        for instance in frame.instances() {
+            let definition = instance.definition();
+            let step = StepStatus {
+                path: instance.id().path().to_vec(),
+                kind: definition.kind.word().to_owned(),
+                phase: StepPhase::Pending,
+                owner: definition.owner.clone(),
+                ..StepStatus::default()
+            };
+            self.status.steps.entry(instance.key().to_owned()).or_insert(step);
+        }
+    }
+
     /// A Job of this step was seen: it counts as started.
     pub(crate) fn open_attempt(&mut self, id: &StepId, attempt: AttemptStatus) {
         let key = id.to_string();
@@ -173,6 +207,15 @@ impl<'a> Draft<'a> {
         });
         self.edit(key, |step| step.sub_status = Some(SubStatus::Stopping));
         self.write_now();
+    }
+
+    /// Records why the steps below this one are to be stopped, if it has any. The first reason stays.
+    pub(crate) fn stop_below(&mut self, key: &str, stop: &Stop) {
+        let is_open = |step: &&StepStatus| step.stop.is_none() && step.phase.is_started() && step.attempts.is_none();
+        if self.step(key).as_ref().is_some_and(is_open) {
+            self.edit(key, |step| step.stop = Some(stop.clone()));
+            self.write_now();
+        }
     }
 
     pub(crate) fn finish(self) -> Decision {

@@ -16,10 +16,34 @@ impl StepId {
     /// A step at the root of a run.
     #[must_use]
     pub fn root(name: &str) -> Self {
-        Self(vec![PathSegment {
+        Self::below(&[], name)
+    }
+
+    /// A step below a path: of the block, the iteration or the branch that it is in.
+    #[must_use]
+    pub fn below(path: &[PathSegment], name: &str) -> Self {
+        let own = PathSegment {
             name: name.to_owned(),
             index: None,
-        }])
+        };
+        Self(path.iter().cloned().chain([own]).collect())
+    }
+
+    /// The path of one iteration or item of this step; none where it has one pass only.
+    #[must_use]
+    pub fn iteration(&self, index: Option<u32>) -> Vec<PathSegment> {
+        let mut path = self.0.clone();
+        if let Some(last) = path.last_mut() {
+            last.index = index.or(last.index);
+        }
+        path
+    }
+
+    /// The id without its indexes: the same for all iterations of all loops around it.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let names: Vec<&str> = self.0.iter().map(|segment| segment.name.as_str()).collect();
+        names.join(".")
     }
 
     #[must_use]

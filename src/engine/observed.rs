@@ -1,7 +1,11 @@
 //! The plain value that `decide` looks at. Filled by the operator's `gather`, or by a test.
 
 use jiff::Timestamp;
-use jobwright_api::{StepStatus, Task, WorkflowSpec, WorkflowStatus, settings::JobSettings};
+use jobwright_api::{
+    Reason, StepPhase, StepStatus, Task, WorkflowSpec, WorkflowStatus, settings::JobSettings, status::PathSegment,
+};
+use serde::Deserialize;
+use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::graph::Graph;
@@ -48,6 +52,24 @@ pub struct Notes {
     pub refusals: BTreeMap<String, Refusal>,
     /// What a dry run said of the pod of a Job that has none.
     pub probes: BTreeMap<String, Probe>,
+    /// Pages that are known to be stored, and the printed ids of their steps.
+    pub sealed: BTreeMap<String, Vec<String>>,
+    /// Pages that were read, by name; none where there is no such record.
+    pub pages: BTreeMap<String, Option<Arc<Page>>>,
+}
+
+/// What expressions read of the steps in a record, by printed id.
+pub type Page = BTreeMap<String, SealedStep>;
+
+/// A step that stands in a record alone.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedStep {
+    pub path: Vec<PathSegment>,
+    pub phase: StepPhase,
+    pub reason: Option<Reason>,
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Value>,
 }
 
 /// Why a Job could not be created.
@@ -98,6 +120,11 @@ pub struct JobView {
     /// Results of steps that were not stored yet when it was created, by printed id.
     pub carried: BTreeMap<String, StepStatus>,
     pub run: u32,
+    /// Where its step stands, and which attempt it is.
+    pub path: Vec<PathSegment>,
+    pub attempt: u32,
+    /// The TTL that it is to have once its result is stored.
+    pub ttl_wanted: Option<i32>,
     pub deleting: bool,
     pub suspended: bool,
     pub ttl_seconds_after_finished: Option<i32>,

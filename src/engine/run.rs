@@ -1,19 +1,31 @@
 //! A run that has begun: one look at all its steps.
 
-use jobwright_api::{Reason, StepPhase, WorkflowPhase, status::Stop};
-use std::{cell::OnceCell, collections::BTreeSet, sync::Arc};
+use jobwright_api::{
+    Reason, StepPhase, WorkflowPhase,
+    status::{PathSegment, Stop},
+};
+use serde_json::Value;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use crate::{
-    decision::Action,
+    definition::Kind,
     draft::{Cause, Draft},
-    graph::{Graph, Node},
-    id::RunIdentity,
-    job,
-    number::as_stored,
+    flow::{self, handler},
+    frame::{Frame, Instance},
+    graph::{Graph, ON_FAILURE},
+    id::{RunIdentity, StepId},
     observed::{JobView, Observed},
-    scope,
-    step::{deadline, observe, start},
-    summary,
+    seal,
+    step::{
+        deadline,
+        join::{self, Join},
+        observe, start,
+    },
 };
 
 /// What all steps of a run share.
@@ -21,8 +33,11 @@ use crate::{
 pub(crate) struct Run<'a> {
     pub(crate) observed: &'a Observed<'a>,
     pub(crate) graph: &'a Graph,
+    root: Frame<'a>,
     pub(crate) identity: RunIdentity,
     carried: OnceCell<BTreeSet<&'a str>>,
+    /// Items of forks, computed once in a look.
+    items: RefCell<BTreeMap<String, Rc<[Value]>>>,
 }
 
 impl<'a> Run<'a> {
@@ -30,6 +45,7 @@ impl<'a> Run<'a> {
         Self {
             observed,
             graph,
+            root: Frame::root(graph),
             identity: RunIdentity {
                 namespace: observed.namespace.to_owned(),
                 name: observed.name.to_owned(),
@@ -37,22 +53,85 @@ impl<'a> Run<'a> {
                 run: observed.pending.run.unwrap_or(1),
             },
             carried: OnceCell::new(),
+            items: RefCell::default(),
         }
     }
 
     /// Jobs of this run.
-    fn jobs(&self) -> impl Iterator<Item = &'a JobView> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'a JobView> {
         let jobs = self.observed.jobs.values().map(AsRef::as_ref);
         jobs.filter(|job| job.owner_uid == self.identity.uid && job.run == self.identity.run)
+    }
+
+    /// The ends of the paths of Jobs at or below this step, whatever its index: from its own segment on.
+    fn jobs_below<'i>(&'i self, id: &'i StepId) -> impl Iterator<Item = (&'i PathSegment, &'i [PathSegment])> {
+        self.jobs().filter_map(move |job| {
+            let (own, above) = id.path().split_last()?;
+            let (found, below) = job.path.strip_prefix(above)?.split_first()?;
+            (found.name == own.name).then_some((found, below))
+        })
+    }
+
+    /// A Job tells that this step has begun, whatever is stored: with this iteration or a later one, if it has any.
+    /// The Job of what follows its failure tells that it has ended.
+    pub(crate) fn has_begun(&self, instance: Instance<'_>, iteration: u32) -> bool {
+        let own = instance.id().path().last().and_then(|own| own.index);
+        let has_handler = instance.on_failure().is_some();
+        self.jobs_below(instance.id())
+            .any(|(found, below)| match (own, found.index) {
+                (Some(own), found) => found == Some(own) && !below.is_empty(),
+                (None, Some(index)) => index >= iteration,
+                (None, None) => {
+                    let is_of_handler = |first: &PathSegment| has_handler && first.name == ON_FAILURE;
+                    below.first().is_some_and(|first| !is_of_handler(first))
+                }
+            })
+    }
+
+    /// A Job below this step exists: it has gone on, however far.
+    pub(crate) fn has_jobs_below(&self, id: &StepId) -> bool {
+        self.jobs_below(id)
+            .any(|(found, below)| found.index.is_some() || !below.is_empty())
+    }
+
+    /// How many items of this fork have begun, as far as Jobs tell.
+    pub(crate) fn items_begun(&self, id: &StepId) -> u32 {
+        let indexes = self.jobs_below(id).filter_map(|(found, _)| found.index);
+        indexes.max().map_or(0, |index| index.saturating_add(1))
     }
 
     /// A Job that exists carries the result of this step: it need not ride again.
     pub(crate) fn is_carried(&self, key: &str) -> bool {
         let carried = self.carried.get_or_init(|| {
             let lasting = self.jobs().filter(|job| !job.deleting);
-            lasting.flat_map(|job| job.carried.keys().map(String::as_str)).collect()
+            let results = lasting.flat_map(|job| &job.carried);
+            let results = results.filter(|(_, step)| step.phase.is_terminal());
+            results.map(|(key, _)| key.as_str()).collect()
         });
         carried.contains(key)
+    }
+
+    /// The items of a fork, if this look has computed them.
+    pub(crate) fn items(&self, key: &str) -> Option<Rc<[Value]>> {
+        self.items.borrow().get(key).cloned()
+    }
+
+    pub(crate) fn keep_items(&self, key: &str, items: &Rc<[Value]>) {
+        self.items.borrow_mut().insert(key.to_owned(), Rc::clone(items));
+    }
+
+    /// A wait is over, and that is not stored: no Job tells of it, so none may start upon it.
+    pub(crate) fn must_store_first(&self, draft: &Draft) -> bool {
+        let mut steps = draft.status.steps.iter();
+        self.graph.has_waits()
+            && steps.any(|(key, step)| {
+                step.kind == Kind::Wait.word() && step.phase.is_terminal() && !self.is_stored_terminal(key)
+            })
+    }
+
+    /// An exit has just ended the run: nothing more starts in this look, and the next one stops what runs.
+    pub(crate) fn ends_now(&self, draft: &Draft) -> bool {
+        draft.status.exit.is_some() && self.observed.pending.exit.is_none()
     }
 
     pub(crate) const fn is_suspended(&self) -> bool {
@@ -60,7 +139,7 @@ impl<'a> Run<'a> {
     }
 
     /// The stored status is of this run: only then may anything of it start.
-    fn is_begun(&self) -> bool {
+    pub(crate) fn is_begun(&self) -> bool {
         let (stored, pending) = (self.observed.stored, self.observed.pending);
         stored.run == pending.run && stored.snapshot == pending.snapshot
     }
@@ -81,29 +160,19 @@ impl<'a> Run<'a> {
             draft.write_now();
             return;
         }
-        self.adopt_carried(draft);
-        for node in self.graph.in_order() {
-            let phase = draft.phase_of(node.key());
-            if phase.is_started() {
-                observe::observe(self, draft, node);
-            } else if !phase.is_terminal() {
-                start::adopt(self, draft, node);
-            }
-        }
+        seal::take_out_sealed(self, draft);
+        self.observe(draft, &self.root);
         self.arm_total(draft);
-        if draft.status.stop.is_some() {
-            self.stop_all(draft);
-        } else {
-            self.start_all(draft);
-        }
-        self.release_jobs(draft);
-        self.stop_strays(draft);
-        if self
-            .graph
-            .nodes()
-            .iter()
-            .all(|node| draft.phase_of(node.key()).is_terminal())
-        {
+        let stop = draft.status.stop.clone();
+        let mood = Mood {
+            stop: stop.as_ref(),
+            is_failing: false,
+            has_ended: false,
+        };
+        let has_ended = self.go_on(draft, &self.root, mood) && handler::of_run(self, draft, &self.root);
+        self.settle_jobs(draft);
+        seal::seal(self, draft);
+        if has_ended {
             self.end(draft);
         } else if draft.status.stop.is_none() {
             let phase = if self.is_suspended() {
@@ -115,27 +184,115 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// After a loss of memory: results that were not stored ride on the Jobs of the steps below.
-    fn adopt_carried(&self, draft: &mut Draft) {
-        for (key, result) in self.jobs().flat_map(|job| &job.carried) {
-            if draft.phase_of(key).is_terminal() || draft.step(key).is_none() {
-                continue;
+    /// Takes in what the Jobs of a frame say, and of the frames below it.
+    pub(crate) fn observe(&self, draft: &mut Draft, frame: &Frame<'_>) {
+        for instance in frame.in_order() {
+            if draft.step(instance.key()).is_none() {
+                continue; // an iteration that is not open yet
             }
-            let seq = draft.status.seq;
-            draft.edit(key, |step| {
-                let phase = step.phase;
-                step.clone_from(result);
-                // The move below makes the transition, with a number of this history.
-                step.phase = phase;
-                step.seq = seq;
-            });
-            let cause = Cause {
-                reason: result.reason.clone(),
-                message: result.message.clone(),
-            };
-            draft.move_step(key, result.phase, cause);
-            draft.edit(key, |step| step.finished_at.clone_from(&result.finished_at));
+            self.adopt_carried(draft, instance);
+            let phase = draft.phase_of(instance.key());
+            match instance.flow() {
+                Some(_) => {
+                    for below in flow::below(self, draft, instance) {
+                        self.observe(draft, &below);
+                    }
+                }
+                None if phase.is_started() => observe::observe(self, draft, instance),
+                None if !phase.is_terminal() => {
+                    start::adopt(self, draft, instance);
+                }
+                None => {}
+            }
         }
+        handler::observe(self, draft, frame);
+    }
+
+    /// Lets the steps of a frame go on as far as they may. True once all have ended.
+    pub(crate) fn go_on(&self, draft: &mut Draft, frame: &Frame<'_>, mood: Mood<'_>) -> bool {
+        let mut is_failing = mood.is_failing || frame.instances().any(|step| join::is_failure(draft, step));
+        for instance in frame.in_order() {
+            let mut mood = Mood { is_failing, ..mood };
+            if (mood.is_blocked() || self.is_suspended()) && start::has_followers(self, draft, instance) {
+                mood = Mood::DERIVES;
+            }
+            self.go_on_with(draft, instance, mood);
+            is_failing = is_failing || join::is_failure(draft, instance);
+        }
+        for instance in frame.instances() {
+            let Some((stop, others)) = join::superfluous(draft, instance) else {
+                continue;
+            };
+            for other in others {
+                draft.stop_below(other.key(), &stop);
+                let mood = Mood {
+                    stop: Some(&stop),
+                    ..mood
+                };
+                self.go_on_with(draft, other, mood);
+            }
+        }
+        frame.instances().all(|instance| handler::is_over(draft, instance))
+    }
+
+    fn go_on_with(&self, draft: &mut Draft, instance: Instance<'_>, mood: Mood<'_>) {
+        let may_evaluate = match draft.phase_of(instance.key()) {
+            StepPhase::Pending => join::join(draft, instance) == Join::Met,
+            phase => !phase.is_terminal(),
+        };
+        if may_evaluate && !self.can_read(draft, instance) {
+            return;
+        }
+        match mood.stop {
+            Some(stop) => self.stop(draft, instance, stop),
+            None => start::start(self, draft, instance, mood),
+        }
+        if let Some(flow) = instance.flow()
+            && draft.phase_of(instance.key()).is_started()
+        {
+            flow::advance(self, draft, instance, flow, mood);
+        }
+        handler::of_step(self, draft, instance, mood);
+    }
+
+    /// After a loss of memory: a result that was not stored rides on a Job of a step below, and the end of an attempt
+    /// on the Job of the next one.
+    fn adopt_carried(&self, draft: &mut Draft, instance: Instance<'_>) {
+        let key = instance.key();
+        let phase = draft.phase_of(key);
+        if phase.is_terminal() {
+            return;
+        }
+        let result = if self.is_carried(key) {
+            let mut results = self.jobs().filter_map(|job| job.carried.get(key));
+            results.find(|step| step.phase.is_terminal())
+        } else if phase.is_started() && instance.flow().is_none() {
+            start::next_job(self, draft, instance).and_then(|job| job.carried.get(key))
+        } else {
+            None
+        };
+        // Another operator may have recorded less of it: what is known already does not fall back.
+        let known = draft.step(key).map_or(0, |step| step.attempts.count);
+        let Some(result) = result.filter(|result| result.attempts.count >= known) else {
+            return;
+        };
+        let seq = draft.status.seq;
+        draft.edit(key, |step| {
+            let phase = step.phase;
+            step.clone_from(result);
+            // The move below makes the transition, with a number of this history.
+            step.phase = phase;
+            step.seq = seq;
+        });
+        let cause = Cause {
+            reason: result.reason.clone(),
+            message: result.message.clone(),
+        };
+        draft.move_step(key, result.phase, cause);
+        draft.edit(key, |step| {
+            step.finished_at.clone_from(&result.finished_at);
+            step.next_attempt_at.clone_from(&result.next_attempt_at);
+        });
     }
 
     fn arm_total(&self, draft: &mut Draft) {
@@ -144,11 +301,7 @@ impl<'a> Run<'a> {
             return;
         };
         let now = draft.now().0;
-        let is_over = self
-            .graph
-            .nodes()
-            .iter()
-            .all(|node| draft.phase_of(node.key()).is_terminal());
+        let is_over = self.root.instances().all(|instance| handler::is_over(draft, instance));
         if is_over || draft.status.stop.is_some() {
             return;
         }
@@ -164,116 +317,42 @@ impl<'a> Run<'a> {
     }
 
     /// What runs is stopped; what has not begun never will.
-    fn stop_all(&self, draft: &mut Draft) {
-        let Some(intent) = draft.status.stop.clone() else {
+    fn stop(&self, draft: &mut Draft, instance: Instance<'_>, intent: &Stop) {
+        let Some(step) = draft.step(instance.key()) else {
             return;
         };
-        for node in self.graph.in_order() {
-            let Some(step) = draft.step(node.key()) else {
-                continue;
-            };
-            let is_asked = step
-                .attempts
-                .recent
-                .last()
-                .is_some_and(|attempt| attempt.stop.is_some());
-            if step.phase.is_started() && !is_asked {
-                self.stop_step(draft, node, &intent);
-            } else if !step.phase.is_terminal() && !step.phase.is_started() {
-                self.abandon(draft, node, &intent);
+        let last = step.attempts.recent.last();
+        let is_asked = last.is_some_and(|attempt| attempt.stop.is_some());
+        let phase = step.phase;
+        if phase.is_started() {
+            // What has no Job of its own ends when all below it has.
+            if instance.flow().is_none() && !is_asked {
+                self.stop_step(draft, instance, intent);
             }
+        } else if !phase.is_terminal() && !start::resume(self, draft, instance) {
+            self.abandon(draft, instance, intent);
         }
     }
 
-    fn stop_step(&self, draft: &mut Draft, node: &Node, stop: &Stop) {
-        draft.stop_attempt(node.key(), stop.clone());
-        observe::observe(self, draft, node);
+    fn stop_step(&self, draft: &mut Draft, instance: Instance<'_>, stop: &Stop) {
+        draft.stop_attempt(instance.key(), stop.clone());
+        observe::observe(self, draft, instance);
     }
 
-    fn abandon(&self, draft: &mut Draft, node: &Node, stop: &Stop) {
-        if start::must_confirm(self, draft, node) {
+    fn abandon(&self, draft: &mut Draft, instance: Instance<'_>, stop: &Stop) {
+        if start::must_confirm(self, draft, instance) {
             return;
         }
+        // The same look may have wanted its Job: what stops it can come to light after that.
+        draft.take_back_start(&start::next_name(self, draft, instance));
         let words = stop.message.as_deref().unwrap_or_default();
-        let has_begun = draft.step(node.key()).is_some_and(|step| step.attempts.count > 0);
+        let has_begun = draft.step(instance.key()).is_some_and(|step| step.attempts.count > 0);
         let phase = if has_begun {
             StepPhase::Cancelled
         } else {
             StepPhase::Omitted
         };
-        draft.move_step(node.key(), phase, Cause::new(Reason::Stopped, words));
-    }
-
-    fn start_all(&self, draft: &mut Draft) {
-        let fails = |draft: &Draft, node: &Node| {
-            draft.phase_of(node.key()) == StepPhase::Failed && !node.failure_counts_as_done()
-        };
-        let mut is_failing = self.graph.nodes().iter().any(|node| fails(draft, node));
-        for node in self.graph.in_order() {
-            start::start(self, draft, node, is_failing);
-            is_failing = is_failing || fails(draft, node);
-        }
-    }
-
-    /// Why nothing new starts, in words.
-    pub(crate) fn failure(&self, draft: &Draft) -> String {
-        let mut nodes = self.graph.nodes().iter();
-        let failed =
-            nodes.find(|node| draft.phase_of(node.key()) == StepPhase::Failed && !node.failure_counts_as_done());
-        failed.map_or_else(
-            || "another step failed".to_owned(),
-            |node| format!("{} failed", node.key()),
-        )
-    }
-
-    /// Jobs whose result is stored: they get their TTL, and those that would never end are deleted.
-    pub(crate) fn release_jobs(&self, draft: &mut Draft) {
-        let enforced = &self.graph.definition().enforced;
-        for node in self.graph.nodes() {
-            let Some(stored) = self.observed.stored.steps.get(node.key()) else {
-                continue;
-            };
-            let ended = stored
-                .attempts
-                .recent
-                .iter()
-                .filter(|attempt| attempt.phase.is_terminal());
-            for found in ended.filter_map(|attempt| self.observed.jobs.get(&attempt.job)) {
-                if found.deleting || found.owner_uid != self.identity.uid {
-                    continue;
-                }
-                if found.suspended && !found.complete && found.failed.is_none() {
-                    draft.act(Action::StopJob {
-                        name: found.name.clone(),
-                        uid: found.uid.clone(),
-                    });
-                } else if let Some(ttl_s) = job::ttl_seconds_after_finished(&node.definition().job, enforced)
-                    && found.ttl_seconds_after_finished.is_none()
-                {
-                    draft.act(Action::ExpireJob {
-                        name: found.name.clone(),
-                        uid: found.uid.clone(),
-                        ttl_s,
-                    });
-                }
-            }
-        }
-    }
-
-    /// A Job of a step that is stored as ended without it: an operator made it that knew less than
-    /// the one that stored the end. Nobody will read its result.
-    fn stop_strays(&self, draft: &mut Draft) {
-        for node in self.graph.nodes() {
-            if !self.is_stored_terminal(node.key()) {
-                continue;
-            }
-            if let Some(stray) = start::next_job(self, draft, node).filter(|stray| !stray.deleting) {
-                draft.act(Action::StopJob {
-                    name: stray.name.clone(),
-                    uid: stray.uid.clone(),
-                });
-            }
-        }
+        draft.move_step(instance.key(), phase, Cause::new(Reason::Stopped, words));
     }
 
     /// All steps have ended: so does the run.
@@ -281,37 +360,65 @@ impl<'a> Run<'a> {
         if draft.status.phase.is_some_and(WorkflowPhase::is_terminal) {
             return;
         }
-        let failed = self.graph.nodes().iter().find_map(|node| {
-            let step = draft.step(node.key())?;
-            let counts = step.phase == StepPhase::Failed && node.failure_fails_run();
-            counts.then(|| summary::failure_of(node.key(), step))
-        });
-        let cause = match (draft.status.stop.clone(), failed) {
-            (Some(stop), _) => Some(Cause::new(stop.reason, stop.message.as_deref().unwrap_or_default())),
-            (None, Some(words)) => Some(Cause::new(Reason::StepFailed, &words)),
-            (None, None) => self.give_outputs(draft).err(),
+        let (phase, cause) = match self.outcome(draft) {
+            Ok((outputs, cause)) => {
+                draft.status.outputs = outputs;
+                (WorkflowPhase::Succeeded, cause)
+            }
+            Err(cause) => (WorkflowPhase::Failed, cause),
         };
         let now = draft.now();
         draft.status.finished_at = Some(now);
-        match cause {
-            Some(cause) => draft.move_run(WorkflowPhase::Failed, cause),
-            None => draft.move_run(WorkflowPhase::Succeeded, Cause::default()),
-        }
+        draft.move_run(phase, cause);
         draft.write_now();
     }
 
-    fn give_outputs(&self, draft: &mut Draft) -> Result<(), Cause> {
-        for (output, expression) in self.graph.outputs() {
-            let value = expression
-                .evaluate(&scope::of(self, draft, expression))
-                .map_err(|error| Cause::new(Reason::ExpressionError, &format!("output {}: {error}", output.name)))?;
-            if !output.kind.admits(&value) {
-                let found = jobwright_api::ValueType::name_of(&value);
-                let words = format!("output {}: gives {found} instead of {}", output.name, output.kind);
-                return Err(Cause::new(Reason::ExpressionError, &words));
-            }
-            draft.status.outputs.insert(output.name.clone(), as_stored(value));
+    /// How the run ends: an exit decides, else a stop, else the steps.
+    fn outcome(&self, draft: &Draft) -> Result<(BTreeMap<String, Value>, Cause), Cause> {
+        if let Some(exit) = &draft.status.exit {
+            let exit = exit.clone();
+            let cause = Cause {
+                reason: exit.reason,
+                message: exit.message,
+            };
+            return match exit.phase {
+                WorkflowPhase::Succeeded => Ok((exit.outputs, cause)),
+                _ => Err(cause),
+            };
         }
-        Ok(())
+        if let Some(stop) = &draft.status.stop {
+            return Err(Cause::new(
+                stop.reason.clone(),
+                stop.message.as_deref().unwrap_or_default(),
+            ));
+        }
+        if let Some(words) = flow::failure(draft, &self.root) {
+            return Err(Cause::new(Reason::StepFailed, &words));
+        }
+        flow::outputs(self, draft, &self.root).map(|outputs| (outputs, Cause::default()))
+    }
+}
+
+/// What holds for all steps of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mood<'m> {
+    /// They are to be stopped, for this reason.
+    pub(crate) stop: Option<&'m Stop>,
+    /// A step beside them, or beside what is around them, has failed: nothing new starts.
+    pub(crate) is_failing: bool,
+    /// What needs it has begun, so it had ended, and that was lost before it was stored: it is derived again,
+    /// whatever has happened since.
+    pub(crate) has_ended: bool,
+}
+
+impl Mood<'_> {
+    const DERIVES: Self = Mood {
+        stop: None,
+        is_failing: false,
+        has_ended: true,
+    };
+
+    const fn is_blocked(&self) -> bool {
+        self.stop.is_some() || self.is_failing
     }
 }

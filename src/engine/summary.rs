@@ -10,7 +10,7 @@ pub(crate) fn complete(observed: &Observed, draft: &mut Draft) {
     let now = draft.now().0;
     let status = &mut draft.status;
     status.observed_generation = Some(observed.generation);
-    status.progress = (!status.steps.is_empty()).then(|| progress(status));
+    status.progress = (!status.steps.is_empty() || !status.records.is_empty()).then(|| progress(status));
     status.step = step_to_look_at(status);
     status.duration = duration(status);
     let conditions = conditions(status, observed.generation);
@@ -30,21 +30,25 @@ pub(crate) fn failure_of(key: &str, step: &StepStatus) -> String {
 }
 
 fn progress(status: &WorkflowStatus) -> Progress {
-    let count = |wanted: fn(StepPhase) -> bool| {
-        let steps = status.steps.values().filter(|step| wanted(step.phase));
-        u32::try_from(steps.count()).unwrap_or(u32::MAX)
-    };
-    let total = count(|_| true);
-    let done = count(StepPhase::is_terminal);
-    Progress {
-        summary: format!("{done}/{total}"),
-        total,
-        done,
-        running: count(StepPhase::is_started),
-        succeeded: count(|phase| phase == StepPhase::Succeeded),
-        failed: count(|phase| phase == StepPhase::Failed),
-        skipped: count(|phase| phase == StepPhase::Skipped),
+    let mut progress = Progress::default();
+    let add = |count: &mut u32, more: u32| *count = count.saturating_add(more);
+    for step in status.steps.values() {
+        add(&mut progress.total, 1);
+        add(&mut progress.done, step.phase.is_terminal().into());
+        add(&mut progress.running, step.phase.is_started().into());
+        add(&mut progress.succeeded, (step.phase == StepPhase::Succeeded).into());
+        add(&mut progress.failed, (step.phase == StepPhase::Failed).into());
+        add(&mut progress.skipped, (step.phase == StepPhase::Skipped).into());
     }
+    for sealed in status.records.values() {
+        add(&mut progress.total, sealed.total);
+        add(&mut progress.done, sealed.total);
+        add(&mut progress.succeeded, sealed.succeeded);
+        add(&mut progress.failed, sealed.failed);
+        add(&mut progress.skipped, sealed.skipped);
+    }
+    progress.summary = format!("{}/{}", progress.done, progress.total);
+    progress
 }
 
 /// The first that failed, else the one that changed last among those that run.

@@ -122,9 +122,7 @@ impl Gathered {
 /// The Tasks that the steps name. One that cannot be read is as good as none: the log says why, and
 /// its mending wakes this Workflow.
 fn tasks(held: &HeldWorkflow, workflow: &Workflow, ctx: &Context) -> BTreeMap<String, Arc<Task>> {
-    let steps = workflow.spec.steps.iter();
-    let names = steps.filter_map(|step| Some(step.task.as_ref()?.name.as_str()));
-    let found = ctx.stores.await_tasks(&held.key, names);
+    let found = ctx.stores.await_tasks(&held.key, workflow.spec.task_names());
     found
         .into_iter()
         .filter_map(|(name, task)| {

@@ -4,8 +4,10 @@
 
 mod admission;
 mod cluster;
+mod conformance;
 mod crashes;
 mod definitions;
+mod large;
 mod lifecycle;
 mod outputs;
 mod requests;

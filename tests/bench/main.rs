@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
 
 mod bare;
+mod growth;
 mod machine;
 mod ours;
 
@@ -28,6 +29,9 @@ struct Arguments {
     /// Workflows at once; with a node none.
     #[arg(long)]
     crowd: Option<u32>,
+    /// Iterations of a loop and items of a fork, to see whether the last are dearer than the first; with a node none.
+    #[arg(long)]
+    growth: Option<u32>,
     /// The limits of the cluster's Job controller, for the table: `open` or `stock`.
     #[arg(long, default_value = "unknown")]
     limits: String,
@@ -80,6 +84,10 @@ async fn bench(arguments: Arguments) -> Result<()> {
     let crowd = arguments.crowd.unwrap_or(if arguments.node { 0 } else { 200 });
     if crowd > 0 {
         bench.crowds(crowd, pid).await?;
+    }
+    let growth = arguments.growth.unwrap_or(if arguments.node { 0 } else { 1000 });
+    if growth > 0 {
+        bench.growth(growth).await?;
     }
     let usage = Usage::of(pid)?;
     println!(
@@ -160,6 +168,30 @@ impl Bench {
             ratio(&ours, &floor),
             cpu.as_secs_f64() * 1e3 / done
         );
+        Ok(())
+    }
+}
+
+impl Bench {
+    /// Once each: it is its own floor.
+    async fn growth(&self, count: u32) -> Result<()> {
+        println!("\n{count} steps in one run, a hundred of them at a time");
+        let looped = growth::looped(&self.client, "growth-loop", count).await?;
+        let forked = growth::forked(&self.client, "growth-fork", count).await?;
+        for (what, growth) in [
+            ("a loop, one after the other", looped),
+            ("a fork, fifty at once", forked),
+        ] {
+            println!(
+                "  {what:30} {:6.1} s in all; first {:6.0} ms, last {:6.0} ms: {:.2} x; status at most {} KiB, {} records",
+                growth.took.as_secs_f64(),
+                growth.first.as_secs_f64() * 1e3,
+                growth.last.as_secs_f64() * 1e3,
+                growth.last.as_secs_f64() / growth.first.as_secs_f64(),
+                growth.status_bytes_max / 1024,
+                growth.records
+            );
+        }
         Ok(())
     }
 }

@@ -7,7 +7,9 @@
 //! | annotation | says |
 //! |---|---|
 //! | `fake-kubelet/exit` | the exit code, 0 by default |
+//! | `fake-kubelet/exit-from` | the variable of the main container that has the exit code: a number, or a JSON list with one for each attempt |
 //! | `fake-kubelet/message` | the termination message |
+//! | `fake-kubelet/message-from` | the variable of the main container that has the message, for Tasks that say what they are given |
 //! | `fake-kubelet/run-ms` | how long it is seen running; by default it never is |
 //! | `fake-kubelet/phase-ms` | how much later than the containers' end the phase follows |
 //! | `fake-kubelet/term-exit` | the exit code if it is deleted before, 143 by default |
@@ -108,10 +110,11 @@ pub fn annotated(pod: &Pod) -> Outcome {
     if annotation(pod, "evict").is_some() {
         return Outcome::Evicted;
     }
+    let message = annotation(pod, "message").or_else(|| variable(pod, annotation(pod, "message-from")?));
     Outcome::Runs(Run {
         lasts: Duration::from_millis(number(pod, "run-ms", 0)),
-        exit: number(pod, "exit", 0),
-        message: annotation(pod, "message").unwrap_or_default().to_owned(),
+        exit: exit_from(pod).unwrap_or_else(|| number(pod, "exit", 0)),
+        message: message.unwrap_or_default().to_owned(),
         phase_after: Duration::from_millis(number(pod, "phase-ms", 0)),
     })
 }
@@ -120,6 +123,27 @@ fn annotation<'a>(pod: &'a Pod, key: &str) -> Option<&'a str> {
     pod.annotations()
         .get(&format!("fake-kubelet/{key}"))
         .map(String::as_str)
+}
+
+/// A variable of the first container, as it is written: a `$` is doubled there.
+fn variable<'a>(pod: &'a Pod, name: &str) -> Option<&'a str> {
+    let container = pod.spec.as_ref()?.containers.first()?;
+    let variables = container.env.as_ref()?;
+    variables
+        .iter()
+        .find(|variable| variable.name == name)?
+        .value
+        .as_deref()
+}
+
+fn exit_from(pod: &Pod) -> Option<i32> {
+    let text = variable(pod, annotation(pod, "exit-from")?)?;
+    let by_attempt: Vec<i32> = match serde_json::from_str(text) {
+        Ok(list) => list,
+        Err(_) => return text.parse().ok(),
+    };
+    let attempt: usize = variable(pod, "JOBWRIGHT_ATTEMPT")?.parse().ok()?;
+    by_attempt.get(attempt.checked_sub(1)?).copied()
 }
 
 fn number<N: std::str::FromStr>(pod: &Pod, key: &str, default: N) -> N {
@@ -195,5 +219,26 @@ mod tests {
             "fake-kubelet/run-ms": "20", "fake-kubelet/exit": "3", "fake-kubelet/message": "no", "fake-kubelet/phase-ms": "1000",
         });
         assert_eq!(outcome(&annotations), Outcome::Runs(run));
+    }
+
+    #[test]
+    fn the_main_containers_variables_say_what_it_does() {
+        let pod = |exit: &str| -> Pod {
+            let env = json!([
+                { "name": "INPUT_SAYS", "value": "{}" }, { "name": "INPUT_EXIT", "value": exit }, { "name": "JOBWRIGHT_ATTEMPT", "value": "2" },
+            ]);
+            let annotations =
+                json!({ "fake-kubelet/message-from": "INPUT_SAYS", "fake-kubelet/exit-from": "INPUT_EXIT" });
+            let pod = json!({ "metadata": { "annotations": annotations }, "spec": { "containers": [{ "name": "main", "env": env }] } });
+            serde_json::from_value(pod).unwrap()
+        };
+        for (exit, code) in [("7", 7), ("[3,5]", 5), ("[3]", 0)] {
+            let run = Run {
+                exit: code,
+                message: "{}".to_owned(),
+                ..Run::default()
+            };
+            assert_eq!(annotated(&pod(exit)), Outcome::Runs(run), "{exit}");
+        }
     }
 }

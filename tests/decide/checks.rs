@@ -3,12 +3,12 @@
 use jobwright_api::{StepPhase, WorkflowPhase, WorkflowStatus, policy::Then};
 use jobwright_engine::decision::{Action, Decision, Subject};
 use jobwright_tests::{
-    graphs::{Case, StepCase},
-    laws::{Fault, History, follows},
+    graphs::{Case, Place},
+    laws::{Fault, History, follows, stands_open},
     world::Cluster,
 };
 use k8s_openapi::api::batch::v1::Job;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::play::{Play, UID};
 
@@ -18,8 +18,8 @@ pub(crate) struct Checks {
     pub(crate) history: History,
     /// What was done at this instant, all of it seen.
     done: Vec<Action>,
-    /// Steps that had failed, with `then: Fail`, before the last decision.
-    failed: BTreeSet<String>,
+    /// Steps that had failed, with `then: Fail`, before the last decision, each after what stands before its name.
+    failed: BTreeMap<String, String>,
 }
 
 impl Checks {
@@ -36,11 +36,13 @@ impl Checks {
     ) -> Result<(), Fault> {
         let (case, cluster, is_calm) = play;
         follows(before, &decision.status, case)?;
-        let fails = |step: &&StepCase| {
-            let status = before.steps.get(&step.name);
-            step.then == Then::Fail && status.is_some_and(|status| status.phase == StepPhase::Failed)
-        };
-        self.failed = case.steps.iter().filter(fails).map(|step| step.name.clone()).collect();
+        self.failed.clear();
+        for (key, _) in before.steps.iter().filter(|(_, step)| step.phase == StepPhase::Failed) {
+            let place = case.place(key);
+            if let Some(place) = place.filter(|place| case.step(place).then == Then::Fail) {
+                self.failed.insert(place.frame().to_owned(), place.id);
+            }
+        }
         transitions(decision, before)?;
         self.history.record(&decision.status, case, cluster)?;
         if is_calm && let Some(again) = decision.actions.iter().find(|action| self.done.contains(action)) {
@@ -51,25 +53,26 @@ impl Checks {
     }
 
     /// Before a Job comes to be.
-    pub(crate) fn may_create(&self, job: &Job, at: (usize, u32), play: &Play) -> Result<(), Fault> {
+    pub(crate) fn may_create(&self, job: &Job, at: (&Place, u32), play: &Play) -> Result<(), Fault> {
+        let (place, number) = at;
         self.history
             .may_be_born(job, at, (play.case, &play.stored, &play.cluster))?;
-        let step = &play.case.steps[at.0];
-        let status = &play.memory.pending.steps;
-        for need in &step.needs {
-            let need = &play.case.steps[*need];
-            let phase = status.get(&need.name).map(|status| status.phase);
+        let status = &play.memory.pending;
+        stands_open(status, play.case, place)?;
+        for (id, need) in play.case.needs(place) {
+            let phase = status.steps.get(&id).map(|status| status.phase);
             let is_done = match phase {
                 Some(StepPhase::Succeeded | StepPhase::Skipped) => true,
                 Some(StepPhase::Failed) => need.then != Then::Fail,
                 _ => false,
             };
             if !is_done {
-                return Err(format!("I2: {} starts while {} is {phase:?}", step.name, need.name));
+                return Err(format!("I2: {} starts while {id} is {phase:?}", place.id));
             }
         }
-        match self.failed.first() {
-            Some(failed) if at.1 == 1 => Err(format!("{} starts though {failed} has failed", step.name)),
+        let mut failed = self.failed.iter();
+        match failed.find(|(frame, _)| place.id.starts_with(*frame)) {
+            Some((_, failed)) if number == 1 => Err(format!("{} starts though {failed} has failed", place.id)),
             _ => Ok(()),
         }
     }
@@ -94,6 +97,8 @@ pub(crate) fn acts(action: &Action, play: &Play) -> Result<(), Fault> {
                 .ok_or_else(|| format!("TTL of {name} before its result is stored"))
         }
         Action::StoreSnapshot { .. }
+        | Action::StorePage { .. }
+        | Action::ReadPage { .. }
         | Action::ConfirmJob { .. }
         | Action::ConfirmPods { .. }
         | Action::ProbePod { .. } => Ok(()),

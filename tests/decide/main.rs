@@ -9,6 +9,7 @@
 )]
 
 mod checks;
+mod coverage;
 mod operator;
 mod play;
 mod random;

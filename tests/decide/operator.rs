@@ -76,6 +76,7 @@ impl Play<'_> {
         if fortune != Fortune::Failed {
             crate::checks::stores(&self.stored, &self.memory.pending, self.case)?;
             self.stored = self.memory.pending.clone();
+            self.checks.history.stored(&self.stored);
             self.version += 1;
             self.note(|| "status stored".to_owned());
         }
@@ -107,11 +108,26 @@ impl Play<'_> {
                     self.memory.notes.snapshot = Some(name);
                 }
             }
+            Action::StorePage { name, data, steps } => {
+                if is_done {
+                    self.records.insert(name.clone(), data);
+                }
+                if is_told {
+                    self.memory.notes.sealed.insert(name, steps);
+                }
+            }
+            Action::ReadPage { name } if is_told => {
+                let page = self.records.get(&name).and_then(|data| serde_json::from_str(data).ok());
+                self.memory.notes.pages.insert(name, page.map(Arc::new));
+            }
             Action::StartJob { name, job } => self.start(name, *job, fortune)?,
             Action::StopJob { name, uid } => {
                 let is_it = self.cluster.jobs.get(&name).is_some_and(|job| job.uid == uid);
                 if is_it && is_done {
                     self.cluster.delete(&name);
+                }
+                if is_it && is_told {
+                    self.show_job(&name);
                 }
             }
             Action::ExpireJob { name, uid, ttl_s } => {
@@ -119,11 +135,17 @@ impl Play<'_> {
                 if is_it && is_done {
                     self.cluster.set_ttl(&name, ttl_s);
                 }
+                if is_it && is_told {
+                    self.show_job(&name);
+                }
             }
             Action::ConfirmJob { name } if is_told => self.confirm(&name),
             Action::ConfirmPods { job } if is_told => self.confirm_pods(&job),
             Action::ProbePod { name, .. } if is_told => self.probe(name),
-            Action::ConfirmJob { .. } | Action::ConfirmPods { .. } | Action::ProbePod { .. } => {}
+            Action::ReadPage { .. }
+            | Action::ConfirmJob { .. }
+            | Action::ConfirmPods { .. }
+            | Action::ProbePod { .. } => {}
         }
         Ok(())
     }
@@ -141,18 +163,15 @@ impl Play<'_> {
         let Some((step, number)) = job::identity(&job) else {
             return Err(format!("Job {name} does not say which attempt it is"));
         };
-        let place = self
-            .case
-            .position(&step)
-            .ok_or_else(|| format!("no such step: {step}"))?;
-        let fate = self.case.outcome(place, number);
+        let place = self.case.place(&step).ok_or_else(|| format!("no such step: {step}"))?;
+        let fate = self.case.outcome(&place, number);
         if matches!(fate, Outcome::Refused) {
             self.refuse(name, RefusalKind::Permanent);
             return Ok(());
         }
         if !self.cluster.jobs.contains_key(&name) {
-            self.checks.may_create(&job, (place, number), self)?;
-            self.checks.history.born(&job, (place, number));
+            self.checks.may_create(&job, (&place, number), self)?;
+            self.checks.history.born(&job, (&place, number));
             self.cluster.create(job, fate.clone());
         }
         if fortune == Fortune::Done {
@@ -229,6 +248,8 @@ impl Play<'_> {
 fn words(action: &Action) -> String {
     match action {
         Action::StoreSnapshot { name, .. } => format!("store snapshot {name}"),
+        Action::StorePage { name, .. } => format!("store page {name}"),
+        Action::ReadPage { name } => format!("read page {name}"),
         Action::StartJob { name, .. } => format!("start {name}"),
         Action::StopJob { name, .. } => format!("stop {name}"),
         Action::ExpireJob { name, ttl_s, .. } => format!("expire {name} after {ttl_s}s"),

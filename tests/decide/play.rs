@@ -122,7 +122,7 @@ impl<'a> Play<'a> {
 
     /// To the end of the run and a little further.
     pub(crate) fn run(&mut self) -> Result<(), Fault> {
-        let turns_max = 3_000 + 1_500 * self.case.steps.len();
+        let turns_max = 3_000 + 1_500 * self.case.weight(None);
         for _ in 0..turns_max {
             self.meddle();
             self.deliver();

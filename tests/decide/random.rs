@@ -64,7 +64,7 @@ fn tell(case: &Case, seed: u64, mood: Option<Mood>) -> String {
     let mut play = Play::new(case, seed, mood);
     play.trace = Some(Vec::new());
     let result = play.run().and_then(|()| play.compare());
-    let steps: Vec<String> = case.steps.iter().map(|step| format!("  {step:?}")).collect();
+    let steps: Vec<String> = case.lines().map(|line| format!("  {line}")).collect();
     let trace = play.trace.unwrap_or_default();
     let last = trace.len().saturating_sub(120);
     format!(

@@ -1,7 +1,7 @@
 //! Makes a failing case smaller while it still fails in the same way.
 
 use jobwright_api::policy::Then;
-use jobwright_tests::graphs::{Case, Condition, Outcome, Said, Source};
+use jobwright_tests::graphs::{Body, Case, Condition, Kind, Outcome, Said, Source, StepCase};
 use jobwright_tests::laws::Fault;
 
 use crate::{play::Mood, random::play};
@@ -30,122 +30,178 @@ pub(crate) fn kind(fault: &str) -> Vec<&str> {
     fault.split_whitespace().filter(is_plain).take(16).collect()
 }
 
+/// Cases that are a little smaller; the greatest steps first.
 fn simpler(case: &Case) -> Vec<Case> {
-    let mut cases: Vec<Case> = (0..case.steps.len())
-        .rev()
-        .filter_map(|place| without(case, place))
-        .collect();
-    let mut push = |change: &dyn Fn(&mut Case)| {
-        let mut smaller = case.clone();
-        change(&mut smaller);
-        if format!("{smaller:?}") != format!("{case:?}") {
-            cases.push(smaller);
-        }
+    let mut smaller = Smaller {
+        case,
+        cases: Vec::new(),
     };
-    push(&|case| case.output = None);
-    push(&|case| case.ttl_s = None);
-    push(&|case| case.reversed = false);
-    for place in 0..case.steps.len() {
-        push(&|case| case.steps[place].when = None);
-        push(&|case| case.steps[place].inputs.clear());
-        push(&|case| case.steps[place].retry = None);
-        push(&|case| case.steps[place].is_task = false);
-        push(&|case| case.steps[place].schedule_to_start = false);
-        push(&|case| case.steps[place].then = Then::default());
-        push(&|case| {
-            let needs = &mut case.steps[place].needs;
-            needs.pop();
-        });
-        push(&|case| {
-            let outcomes = &mut case.steps[place].outcomes;
-            if outcomes.len() > 1 {
-                outcomes.remove(outcomes.len() - 2);
-            }
-        });
-        if case.steps[place].outputs.is_empty() {
-            push(&|case| {
-                case.steps[place].outcomes = vec![Outcome::Exit {
-                    code: 0,
-                    start_ms: 10,
-                    run_ms: 10,
-                    said: Said::Nothing,
-                }];
-            });
+    for body in case.bodies() {
+        for step in (0..case.body(body).steps.len()).rev() {
+            smaller.cases.extend(without(case, body, step));
         }
     }
-    cases
+    smaller.push(|case| case.ttl_s = None);
+    for body in case.bodies() {
+        smaller.push(|case| case.body_mut(body).reversed = false);
+        smaller.push(|case| drop(case.body_mut(body).outputs.pop()));
+        for step in 0..case.body(body).steps.len() {
+            smaller.step(body, step);
+        }
+    }
+    smaller.cases
 }
 
-/// Expressions read only what is upstream.
-fn is_sound(case: &Case) -> bool {
-    (0..case.steps.len()).all(|place| {
-        let step = &case.steps[place];
-        let by_input = step.inputs.iter().filter_map(|(_, source)| match source {
-            Source::Reads(step, _) | Source::Divides(step, _) | Source::ReadsOr(step, ..) | Source::Phase(step) => {
-                Some(*step)
+struct Smaller<'a> {
+    case: &'a Case,
+    cases: Vec<Case>,
+}
+
+impl Smaller<'_> {
+    fn push(&mut self, change: impl FnOnce(&mut Case)) {
+        let mut smaller = self.case.clone();
+        change(&mut smaller);
+        if format!("{smaller:?}") != format!("{:?}", self.case) {
+            self.cases.push(smaller);
+        }
+    }
+
+    fn step(&mut self, body: Option<usize>, at: usize) {
+        let mut push = |change: &dyn Fn(&mut StepCase)| {
+            self.push(|case| change(&mut case.body_mut(body).steps[at]));
+        };
+        push(&|step| step.when = None);
+        push(&|step| step.retry = None);
+        push(&|step| step.schedule_to_start = false);
+        push(&|step| step.then = Then::default());
+        push(&|step| step.needs.truncate(step.needs.len().saturating_sub(1)));
+        push(&|step| {
+            if step.outcomes.len() > 1 {
+                step.outcomes.remove(step.outcomes.len() - 2);
             }
-            _ => None,
         });
-        let by_when = step.when.iter().flat_map(Condition::reads);
-        by_input.chain(by_when).all(|read| case.is_upstream(read, place))
+        push(&|step| {
+            if step.kind.has_jobs() {
+                step.kind = Kind::Job;
+                step.inputs.clear();
+            }
+        });
+        push(&|step| {
+            if step.kind.has_jobs() && step.outputs.is_empty() {
+                step.outcomes = vec![well()];
+            }
+        });
+        push(&|step| step.inputs.iter_mut().for_each(|(name, source)| plain(name, source)));
+        push(&|step| match &mut step.kind {
+            Kind::Loop(looped) if looped.max > 1 => looped.max -= 1,
+            Kind::Wait { seconds } => *seconds /= 2,
+            _ => {}
+        });
+        push(&|step| match &mut step.kind {
+            Kind::Loop(looped) => looped.delay_s = None,
+            Kind::Choice { cases, .. } if cases.len() > 1 => drop(cases.pop()),
+            _ => {}
+        });
+        push(&|step| {
+            if let Kind::Loop(looped) = &mut step.kind {
+                looped.before = looped.before.take().filter(|_| looped.after.is_none());
+            }
+        });
+        for nth in 0..2 {
+            push(&|step| {
+                if let Some(condition) = step.kind.conditions_mut().into_iter().nth(nth) {
+                    *condition = Condition::Literal(nth == 0);
+                }
+            });
+        }
+        // What it runs in place of it, or nothing that takes time.
+        for block in self.case.body(body).steps[at].kind.blocks() {
+            self.push(|case| case.body_mut(body).steps[at].kind = Kind::Block(block));
+        }
+        self.push(|case| {
+            let step = &mut case.body_mut(body).steps[at];
+            if !step.kind.has_jobs() {
+                step.kind = Kind::Job;
+                step.outcomes = vec![well()];
+                step.inputs.clear();
+            }
+        });
+    }
+}
+
+fn well() -> Outcome {
+    Outcome::Exit {
+        code: 0,
+        start_ms: 10,
+        run_ms: 10,
+        said: Said::Nothing,
+    }
+}
+
+/// A literal of the type that a block wants of this input.
+fn plain(name: &str, source: &mut Source) {
+    match name {
+        "level" => *source = Source::Literal(1.into()),
+        "flag" => *source = Source::Literal(true.into()),
+        _ => {}
+    }
+}
+
+/// Expressions read only what is upstream and given.
+fn is_sound(case: &Case) -> bool {
+    let is_upstream = |body: &Body| {
+        let steps = 0..body.steps.len();
+        steps.into_iter().all(|place| {
+            let reads = body.steps[place].reads();
+            reads.iter().all(|read| body.is_upstream(*read, place))
+        })
+    };
+    case.bodies().all(|body| is_upstream(case.body(body))) && compiles(case)
+}
+
+/// The definition is one that begins to run: what reads an output that is no more given is refused.
+fn compiles(case: &Case) -> bool {
+    jobwright_tests::hunt::safely(|| {
+        let tasks = case.tasks().into_iter().map(|(name, task)| (name, task.into()));
+        let definition = jobwright_engine::resolve::resolve(
+            &case.workflow_spec(),
+            &tasks.collect(),
+            &jobwright_api::settings::JobSettings::default(),
+        );
+        let definition = definition.map_err(|error| format!("{error:?}"))?;
+        let graph = jobwright_engine::graph::Graph::compile(definition);
+        graph.map(drop).map_err(|problems| format!("{problems:?}"))
     })
+    .is_ok()
 }
 
 /// Without one step, where no other reads it.
-fn without(case: &Case, place: usize) -> Option<Case> {
-    let is_read = |step: &jobwright_tests::graphs::StepCase| {
-        let by_when = step.when.as_ref().is_some_and(|when| when.reads().contains(&place));
-        let by_input = step.inputs.iter().any(|(_, source)| match source {
-            Source::Reads(step, _) | Source::Divides(step, _) | Source::ReadsOr(step, ..) | Source::Phase(step) => {
-                *step == place
-            }
-            _ => false,
-        });
-        by_when || by_input
-    };
-    let by_output = case.output.as_ref().is_some_and(|(step, _)| *step == place);
-    if case.steps.len() < 2 || by_output || case.steps.iter().any(is_read) {
+fn without(case: &Case, body: Option<usize>, place: usize) -> Option<Case> {
+    let list = case.body(body);
+    let by_output = list.outputs.iter().any(|(_, source)| source.reads().contains(&place));
+    let by_step = list.steps.iter().any(|step| step.reads().contains(&place));
+    if list.steps.len() < 2 || by_output || by_step {
         return None;
     }
     let mut smaller = case.clone();
-    smaller.steps.remove(place);
+    let list = smaller.body_mut(body);
+    list.steps.remove(place);
     let moved = |step: &mut usize| {
         if *step > place {
             *step -= 1;
         }
     };
-    for step in &mut smaller.steps {
+    for step in &mut list.steps {
         step.needs.retain(|need| *need != place);
         step.needs.iter_mut().for_each(moved);
-        if let Some(when) = &mut step.when {
-            renumber(when, &moved);
-        }
+        let conditions = step.when.iter_mut().chain(step.kind.conditions_mut());
+        conditions.flat_map(Condition::steps_mut).for_each(moved);
         for (_, source) in &mut step.inputs {
-            if let Source::Reads(step, _) | Source::Divides(step, _) | Source::ReadsOr(step, ..) | Source::Phase(step) =
-                source
-            {
-                moved(step);
-            }
+            source.steps_mut().into_iter().for_each(moved);
         }
     }
-    if let Some((step, _)) = &mut smaller.output {
-        moved(step);
+    for (_, source) in &mut list.outputs {
+        source.steps_mut().into_iter().for_each(moved);
     }
     Some(smaller)
-}
-
-fn renumber(condition: &mut Condition, moved: &impl Fn(&mut usize)) {
-    match condition {
-        Condition::Literal(_) | Condition::Flag => {}
-        Condition::Phase(step, _)
-        | Condition::Has(step, _)
-        | Condition::Reads(step, ..)
-        | Condition::Guarded(step, ..)
-        | Condition::Divides(step, ..) => moved(step),
-        Condition::Not(inner) => renumber(inner, moved),
-        Condition::And(left, right) | Condition::Or(left, right) => {
-            renumber(left, moved);
-            renumber(right, moved);
-        }
-    }
 }

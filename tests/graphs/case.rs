@@ -1,14 +1,17 @@
 //! A case: a definition in few words, and what happens to every attempt.
 
-use jobwright_api::{StepPhase, ValueType, policy::Then};
+use jobwright_api::{ValueType, policy::Then};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-use super::{Condition, Outcome};
+use super::{Condition, Outcome, Source};
 
-/// A workflow with its fate. Steps are named by their place: a need has a lower one.
+/// A workflow with its fate.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
-    pub steps: Vec<StepCase>,
+    pub root: Body,
+    /// A block runs only blocks that stand behind it, so that none runs itself.
+    pub blocks: Vec<Body>,
     /// Value of the run's input `flag`.
     pub flag: bool,
     /// Value of the run's input `level`.
@@ -17,10 +20,20 @@ pub struct Case {
     pub total: bool,
     /// Seconds that a finished Job is kept once its result is stored.
     pub ttl_s: Option<i32>,
-    /// The run has an output that reads this step's output, or -1 where that is absent.
-    pub output: Option<(usize, String)>,
+}
+
+/// A list of steps: of the run, or of a block. Each has the inputs `flag` and `level`.
+///
+/// Steps are named by their place in it: a need has a lower one.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    pub steps: Vec<StepCase>,
+    /// What it gives once all its steps have ended.
+    pub outputs: Vec<(String, Source)>,
     /// Steps stand in the definition in the reverse of their order.
     pub reversed: bool,
+    /// Of a block: what its inputs `flag` and `level` are where a step leaves them out.
+    pub defaults: Option<(bool, i64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -28,8 +41,7 @@ pub struct StepCase {
     pub name: String,
     pub needs: Vec<usize>,
     pub when: Option<Condition>,
-    /// Runs a Task; else an inline job.
-    pub is_task: bool,
+    pub kind: Kind,
     pub inputs: Vec<(String, Source)>,
     pub outputs: Vec<Output>,
     pub retry: Option<Retry>,
@@ -41,6 +53,35 @@ pub struct StepCase {
     pub then: Then,
     /// Of the attempts from the first on; the last one repeats.
     pub outcomes: Vec<Outcome>,
+}
+
+/// What a step runs. Blocks are named by their place in the case.
+#[derive(Clone, Debug, Default)]
+pub enum Kind {
+    #[default]
+    Job,
+    Task,
+    Block(usize),
+    /// None is the block `none`.
+    Choice {
+        cases: Vec<(Condition, Option<usize>)>,
+        default: Option<usize>,
+    },
+    Loop(Loop),
+    Wait {
+        seconds: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Loop {
+    pub block: usize,
+    /// `while`.
+    pub before: Option<Condition>,
+    /// `until`.
+    pub after: Option<Condition>,
+    pub max: u32,
+    pub delay_s: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +100,8 @@ pub enum ScheduleToClose {
     None,
     /// Never reached.
     Ample,
-    /// Longer than one attempt, shorter than any delay: goes with a delay of ten hours.
+    /// Of a Job: longer than one attempt, shorter than any delay: goes with a delay of ten hours. Of a step
+    /// without one: longer than anything below that ends by itself.
     Short,
 }
 
@@ -72,51 +114,63 @@ pub struct Output {
     pub is_text: bool,
 }
 
-/// Where an input comes from.
+/// An output of a step as those behind it may read it.
 #[derive(Clone, Debug)]
-pub enum Source {
-    Literal(Value),
-    /// Left out: the Task's default is used.
-    Default(Value),
-    /// Left out, and the Task lets it.
-    Absent,
-    /// The run's input `level`.
-    Level,
-    /// An output of a step that is there for certain.
-    Reads(usize, String),
-    /// 12 divided by such an output.
-    Divides(usize, String),
-    /// An output of a step, or a number where it is absent.
-    ReadsOr(usize, String, i64),
-    /// The phase of a step as a string.
-    Phase(usize),
+pub struct Offer {
+    pub name: String,
+    pub kind: ValueType,
+    /// It is there whenever a step below starts.
+    pub is_certain: bool,
 }
 
-impl Case {
-    pub const TOTAL_S: u64 = 30 * 86_400;
-
+impl Kind {
     #[must_use]
-    pub fn position(&self, name: &str) -> Option<usize> {
-        self.steps.iter().position(|step| step.name == name)
+    pub const fn has_jobs(&self) -> bool {
+        matches!(self, Self::Job | Self::Task)
     }
 
-    /// The outcome of attempt `number` of a step.
+    /// The blocks that it may run.
     #[must_use]
-    pub fn outcome(&self, step: usize, number: u32) -> &Outcome {
-        let outcomes = &self.steps[step].outcomes;
-        let place = usize::try_from(number.max(1) - 1).unwrap();
-        &outcomes[place.min(outcomes.len() - 1)]
+    pub fn blocks(&self) -> Vec<usize> {
+        match self {
+            Self::Job | Self::Task | Self::Wait { .. } => Vec::new(),
+            Self::Block(block) => vec![*block],
+            Self::Loop(looped) => vec![looped.block],
+            Self::Choice { cases, default } => cases.iter().filter_map(|(_, to)| *to).chain(*default).collect(),
+        }
     }
 
-    /// Whether an output of a step is there whenever a step below it starts.
+    /// The conditions in it.
     #[must_use]
-    pub fn is_certain(&self, step: usize, output: &str) -> bool {
-        let step = &self.steps[step];
-        let mut outputs = step.outputs.iter();
-        let is_given = outputs.any(|given| given.name == output && (!given.optional || given.default.is_some()));
-        is_given && step.when.is_none() && step.then == Then::Fail
+    pub fn conditions(&self) -> Vec<&Condition> {
+        match self {
+            Self::Choice { cases, .. } => cases.iter().map(|(when, _)| when).collect(),
+            Self::Loop(looped) => looped.before.iter().chain(&looped.after).collect(),
+            _ => Vec::new(),
+        }
     }
 
+    pub fn conditions_mut(&mut self) -> Vec<&mut Condition> {
+        match self {
+            Self::Choice { cases, .. } => cases.iter_mut().map(|(when, _)| when).collect(),
+            Self::Loop(looped) => looped.before.iter_mut().chain(&mut looped.after).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl StepCase {
+    /// The steps beside it whose values or phases it reads.
+    #[must_use]
+    pub fn reads(&self) -> Vec<usize> {
+        let conditions = self.when.iter().chain(self.kind.conditions());
+        let by_conditions = conditions.flat_map(Condition::reads);
+        let by_inputs = self.inputs.iter().flat_map(|(_, source)| source.reads());
+        by_conditions.chain(by_inputs).collect()
+    }
+}
+
+impl Body {
     /// Whether `to` is needed by `from`, over however many others.
     #[must_use]
     pub fn is_upstream(&self, to: usize, from: usize) -> bool {
@@ -125,10 +179,154 @@ impl Case {
             .iter()
             .any(|need| *need == to || self.is_upstream(to, *need))
     }
+
+    /// The steps upstream of a step with these needs: what its expressions may read.
+    #[must_use]
+    pub fn readable(&self, needs: &[usize]) -> Vec<usize> {
+        let is_read = |place: &usize| {
+            let mut needs = needs.iter();
+            needs.any(|need| need == place || self.is_upstream(*place, *need))
+        };
+        (0..self.steps.len()).filter(is_read).collect()
+    }
 }
 
-/// A phase as CEL sees it.
-#[must_use]
-pub fn phase_word(phase: StepPhase) -> String {
-    phase.to_string()
+impl Case {
+    pub const TOTAL_S: u64 = 30 * 86_400;
+
+    #[must_use]
+    pub fn body(&self, block: Option<usize>) -> &Body {
+        block.map_or(&self.root, |block| &self.blocks[block])
+    }
+
+    pub fn body_mut(&mut self, block: Option<usize>) -> &mut Body {
+        match block {
+            Some(block) => &mut self.blocks[block],
+            None => &mut self.root,
+        }
+    }
+
+    /// Which bodies there are: none is the run's own.
+    pub fn bodies(&self) -> impl Iterator<Item = Option<usize>> + use<> {
+        [None].into_iter().chain((0..self.blocks.len()).map(Some))
+    }
+
+    /// The steps of all bodies.
+    pub fn all_steps(&self) -> impl Iterator<Item = &StepCase> {
+        self.bodies().flat_map(|body| &self.body(body).steps)
+    }
+
+    /// What a step gives.
+    #[must_use]
+    pub fn offers(&self, step: &StepCase) -> Vec<Offer> {
+        let may_run_nothing = matches!(&step.kind, Kind::Loop(looped) if looped.before.is_some());
+        let is_certain = step.when.is_none() && step.then == Then::Fail && !may_run_nothing;
+        if step.kind.has_jobs() {
+            let offer = |output: &Output| Offer {
+                name: output.name.clone(),
+                kind: output.kind,
+                is_certain: is_certain && (!output.optional || output.default.is_some()),
+            };
+            return step.outputs.iter().map(offer).collect();
+        }
+        let blocks = step.kind.blocks();
+        // A choice that may run none gives nothing for certain.
+        let ways = match &step.kind {
+            Kind::Choice { cases, .. } => cases.len() + 1,
+            _ => blocks.len(),
+        };
+        let mut offers: Vec<(Offer, usize, bool)> = Vec::new();
+        let outputs = blocks.iter().flat_map(|block| {
+            let outputs = self.blocks[*block].outputs.iter();
+            outputs.map(|(name, source)| (name, self.kind_of(source, Some(*block))))
+        });
+        for (name, kind) in outputs {
+            if let Some((offer, count, is_one_kind)) = offers.iter_mut().find(|(offer, ..)| offer.name == *name) {
+                *count += 1;
+                *is_one_kind &= offer.kind == kind;
+            } else {
+                let name = name.clone();
+                offers.push((Offer { name, kind, is_certain }, 1, true));
+            }
+        }
+        let known = offers.into_iter().filter(|(.., is_one_kind)| *is_one_kind);
+        known
+            .map(|(offer, count, _)| Offer {
+                is_certain: is_certain && count == ways,
+                ..offer
+            })
+            .collect()
+    }
+
+    /// The type of what a source in this body gives.
+    #[must_use]
+    pub fn kind_of(&self, source: &Source, body: Option<usize>) -> ValueType {
+        match source {
+            Source::Literal(value) | Source::Default(value) => kind_of(value),
+            Source::Absent | Source::Phase(_) | Source::Selected(_) => ValueType::String,
+            Source::Judged(_) => ValueType::Boolean,
+            Source::Reads(step, name) => {
+                let offers = self.offers(&self.body(body).steps[*step]);
+                offers.iter().find(|offer| offer.name == *name).unwrap().kind
+            }
+            Source::Level
+            | Source::RunLevel
+            | Source::ReadsOr(..)
+            | Source::Divides(..)
+            | Source::Iterations(_)
+            | Source::Iteration
+            | Source::LastOr(..) => ValueType::Integer,
+        }
+    }
+
+    /// The blocks that some step may run: others would be refused.
+    #[must_use]
+    pub fn used_blocks(&self) -> BTreeSet<usize> {
+        let mut used = BTreeSet::new();
+        let mut open = vec![None];
+        while let Some(body) = open.pop() {
+            let blocks = self.body(body).steps.iter().flat_map(|step| step.kind.blocks());
+            open.extend(blocks.filter(|block| used.insert(*block)).map(Some));
+        }
+        used
+    }
+
+    /// The most steps that a pass through a body may bring into the status, blocks within it included.
+    #[must_use]
+    pub fn weight(&self, block: Option<usize>) -> usize {
+        let steps = self.body(block).steps.iter();
+        steps.map(|step| 1 + self.weight_below(&step.kind)).sum()
+    }
+
+    #[must_use]
+    pub fn weight_below(&self, kind: &Kind) -> usize {
+        let blocks = kind.blocks().into_iter();
+        let largest = blocks.map(|block| self.weight(Some(block))).max().unwrap_or(0);
+        match kind {
+            Kind::Loop(looped) => largest * usize::try_from(looped.iterations_max()).unwrap(),
+            _ => largest,
+        }
+    }
+}
+
+impl Loop {
+    /// `maxIterations`, or less where `while` counts.
+    #[must_use]
+    pub fn iterations_max(&self) -> u32 {
+        match self.before {
+            Some(Condition::Iteration(bound)) => self.max.min(bound),
+            _ => self.max,
+        }
+    }
+}
+
+fn kind_of(value: &Value) -> ValueType {
+    match value {
+        Value::Null | Value::String(_) => ValueType::String,
+        Value::Bool(_) => ValueType::Boolean,
+        Value::Number(number) if number.is_i64() => ValueType::Integer,
+        Value::Number(_) => ValueType::Number,
+        Value::Array(_) => ValueType::Array,
+        Value::Object(_) => ValueType::Object,
+    }
 }

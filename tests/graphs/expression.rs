@@ -1,14 +1,15 @@
-//! Conditions that can be printed as CEL and judged without it.
+//! Conditions and sources of values: printed as CEL, and judged without it by the reference.
 
 use jobwright_api::StepPhase;
+use serde_json::Value;
 
-use super::Case;
+use super::Body;
 
-/// A `when`. Only [`Condition::Divides`] can go wrong at run time: what may be absent is refused before.
+/// A condition. Only [`Condition::Divides`] can go wrong at run time: what may be absent is refused before.
 #[derive(Clone, Debug)]
 pub enum Condition {
     Literal(bool),
-    /// The run's input `flag`.
+    /// The input `flag` of the run, or of the block.
     Flag,
     /// A step ended in this phase.
     Phase(usize, StepPhase),
@@ -19,16 +20,51 @@ pub enum Condition {
     Guarded(usize, String, i64),
     /// 12 divided by an integer output, always there, is above a bound; an error where it is 0.
     Divides(usize, String, i64),
+    /// In a loop: `iteration` is below a bound.
+    Iteration(u32),
+    /// In a loop: an integer output of the iteration before is there and above a bound.
+    Last(String, i64),
+    /// In `until`: an integer output of the iteration that has ended is above a bound.
+    Gave(String, i64),
     Not(Box<Self>),
     /// The left side is never an error: which side of an error wins is not what we test here.
     And(Box<Self>, Box<Self>),
     Or(Box<Self>, Box<Self>),
 }
 
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    Literal(Value),
+    /// Left out: the default of the Task or block is used.
+    Default(Value),
+    /// Left out, and the Task lets it.
+    Absent,
+    /// The input `level` of the run, or of the block.
+    Level,
+    /// The input `level` of the run, wherever it is read.
+    RunLevel,
+    /// An output of a step that is there for certain.
+    Reads(usize, String),
+    /// 12 divided by such an output.
+    Divides(usize, String),
+    /// An output of a step, or a number where it is absent.
+    ReadsOr(usize, String, i64),
+    /// The phase of a step as a string.
+    Phase(usize),
+    Selected(usize),
+    Iterations(usize),
+    Judged(Box<Condition>),
+    /// In a loop: the number of this iteration.
+    Iteration,
+    /// In a loop: an integer output of the iteration before, or a number.
+    LastOr(String, i64),
+}
+
 impl Condition {
     #[must_use]
-    pub fn to_cel(&self, case: &Case) -> String {
-        let name = |step: &usize| case.steps[*step].name.as_str();
+    pub fn to_cel(&self, body: &Body) -> String {
+        let name = |step: &usize| body.steps[*step].name.as_str();
         match self {
             Self::Literal(value) => value.to_string(),
             Self::Flag => "inputs.flag".to_owned(),
@@ -42,11 +78,14 @@ impl Condition {
                 format!("has({read}) && {read} > {bound}")
             }
             Self::Divides(step, output, bound) => format!("12 / steps.{}.outputs.{output} > {bound}", name(step)),
-            Self::Not(inner) => format!("!({})", inner.to_cel(case)),
+            Self::Iteration(bound) => format!("iteration < {bound}"),
+            Self::Last(output, bound) => format!("has(last.{output}) && last.{output} > {bound}"),
+            Self::Gave(output, bound) => format!("block.outputs.{output} > {bound}"),
+            Self::Not(inner) => format!("!({})", inner.to_cel(body)),
             Self::And(left, right) => {
-                format!("({}) && ({})", left.to_cel(case), right.to_cel(case))
+                format!("({}) && ({})", left.to_cel(body), right.to_cel(body))
             }
-            Self::Or(left, right) => format!("({}) || ({})", left.to_cel(case), right.to_cel(case)),
+            Self::Or(left, right) => format!("({}) || ({})", left.to_cel(body), right.to_cel(body)),
         }
     }
 
@@ -63,15 +102,75 @@ impl Condition {
     /// The steps that it reads.
     #[must_use]
     pub fn reads(&self) -> Vec<usize> {
+        let mut copy = self.clone();
+        copy.steps_mut().into_iter().map(|step| *step).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn steps_mut(&mut self) -> Vec<&mut usize> {
         match self {
-            Self::Literal(_) | Self::Flag => Vec::new(),
+            Self::Literal(_) | Self::Flag | Self::Iteration(_) | Self::Last(..) | Self::Gave(..) => Vec::new(),
             Self::Phase(step, _)
             | Self::Has(step, _)
             | Self::Reads(step, ..)
             | Self::Guarded(step, ..)
-            | Self::Divides(step, ..) => vec![*step],
-            Self::Not(inner) => inner.reads(),
-            Self::And(left, right) | Self::Or(left, right) => [left.reads(), right.reads()].concat(),
+            | Self::Divides(step, ..) => vec![step],
+            Self::Not(inner) => inner.steps_mut(),
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.steps_mut().into_iter().chain(right.steps_mut()).collect()
+            }
+        }
+    }
+}
+
+impl Source {
+    /// As an expression; none where it is a literal or left out.
+    #[must_use]
+    pub fn to_cel(&self, body: &Body) -> Option<String> {
+        let of = |step: &usize, member: &str| format!("steps.{}.{member}", body.steps[*step].name);
+        let output = |step: &usize, output: &str| of(step, &format!("outputs.{output}"));
+        Some(match self {
+            Self::Literal(_) | Self::Default(_) | Self::Absent => return None,
+            Self::Level => "inputs.level".to_owned(),
+            Self::RunLevel => "workflow.inputs.level".to_owned(),
+            Self::Reads(step, name) => output(step, name),
+            Self::Divides(step, name) => format!("12 / {}", output(step, name)),
+            Self::ReadsOr(step, name, otherwise) => {
+                let read = output(step, name);
+                // Two ways to say the same.
+                if step.is_multiple_of(2) {
+                    format!("has({read}) ? {read} : {otherwise}")
+                } else {
+                    format!("or({read}, {otherwise})")
+                }
+            }
+            Self::Phase(step) => of(step, "phase"),
+            Self::Selected(step) => format!("or({}, 'nothing')", of(step, "selected")),
+            Self::Iterations(step) => of(step, "iterations"),
+            Self::Judged(condition) => condition.to_cel(body),
+            Self::Iteration => "iteration".to_owned(),
+            Self::LastOr(name, otherwise) => format!("or(last.{name}, {otherwise})"),
+        })
+    }
+
+    /// The steps that it reads.
+    #[must_use]
+    pub fn reads(&self) -> Vec<usize> {
+        let mut copy = self.clone();
+        copy.steps_mut().into_iter().map(|step| *step).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn steps_mut(&mut self) -> Vec<&mut usize> {
+        match self {
+            Self::Reads(step, _)
+            | Self::Divides(step, _)
+            | Self::ReadsOr(step, ..)
+            | Self::Phase(step)
+            | Self::Selected(step)
+            | Self::Iterations(step) => vec![step],
+            Self::Judged(condition) => condition.steps_mut(),
+            _ => Vec::new(),
         }
     }
 }

@@ -3,9 +3,11 @@
 pub mod case;
 pub mod expression;
 pub mod outcome;
+pub mod place;
 pub mod random;
 pub mod spec;
 
-pub use case::{Case, Output, Retry, ScheduleToClose, Source, StepCase};
-pub use expression::Condition;
+pub use case::{Body, Case, Kind, Loop, Offer, Output, Retry, ScheduleToClose, StepCase};
+pub use expression::{Condition, Source};
 pub use outcome::{Outcome, Said, Stuck};
+pub use place::Place;

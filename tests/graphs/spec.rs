@@ -1,18 +1,21 @@
 //! A case as the objects that a user would apply.
 
 use jobwright_api::{
-    Binding, Duration, Input, Task, TaskSpec, ValueType, Workflow, WorkflowSpec,
+    Binding, Block, Duration, Input, Task, TaskSpec, ValueType, Workflow, WorkflowSpec,
     container::{StepJob, TaskJob},
+    flow,
     policy::{Backoff, JobDefaults, Never, OnFailure, Retry, Timeouts, WorkflowTimeouts},
     value::{OutputFormat, WorkflowInput, WorkflowOutput},
     workflow::{Step, TaskReference},
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::{Case, ScheduleToClose, Source, StepCase, case};
+use super::{Body, Case, Condition, Kind, Loop, ScheduleToClose, Source, StepCase, case};
 
 impl ScheduleToClose {
     pub const SHORT_S: u64 = 600;
+    pub const SHORT_OF_BLOCK_S: u64 = 2 * 86_400;
     pub const AMPLE_S: u64 = 1_000 * 86_400;
 }
 
@@ -23,26 +26,21 @@ impl Case {
 
     #[must_use]
     pub fn workflow_spec(&self) -> WorkflowSpec {
-        let mut steps: Vec<Step> = self.steps.iter().map(|step| self.step(step)).collect();
-        if self.reversed {
-            steps.reverse();
-        }
         let input = |name: &str, kind, value| WorkflowInput {
             name: name.to_owned(),
             kind,
             value,
         };
+        let blocks = self.used_blocks().into_iter();
+        let blocks = blocks.map(|block| (block_name(Some(block)), self.block(block)));
         WorkflowSpec {
             inputs: vec![
                 input("flag", ValueType::Boolean, self.flag.into()),
                 input("level", ValueType::Integer, self.level.into()),
             ],
-            steps,
-            outputs: self
-                .output
-                .iter()
-                .map(|(step, name)| self.run_output(*step, name))
-                .collect(),
+            steps: self.steps(None),
+            blocks: blocks.collect(),
+            outputs: self.outputs(None),
             timeouts: self.total.then(|| WorkflowTimeouts {
                 total: Some(Duration::from_secs(Self::TOTAL_S)),
             }),
@@ -59,20 +57,42 @@ impl Case {
         Workflow::new(name, self.workflow_spec())
     }
 
+    /// Its steps and what blocks give, in short lines for whoever looks for a fault.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let lines = |body: Option<usize>| {
+            let name = body.map_or_else(|| "run".to_owned(), |_| block_name(body));
+            let steps = self.body(body).steps.iter().map(|step| {
+                let printed = serde_json::to_string(&self.printed(body, step)).unwrap();
+                format!("{printed} {:?}", step.outcomes)
+            });
+            let outputs = self.outputs(body);
+            let outputs = outputs
+                .iter()
+                .map(|output| format!("gives {} = {}", output.name, output.expression));
+            let lines: Vec<String> = steps.chain(outputs).map(|line| format!("{name}: {line}")).collect();
+            lines
+        };
+        self.bodies().flat_map(lines)
+    }
+
     /// The Tasks that its steps run, by name.
     #[must_use]
     pub fn tasks(&self) -> BTreeMap<String, Task> {
-        let tasks = self.steps.iter().filter(|step| step.is_task);
-        tasks.map(|step| (task_name(step), self.task(step))).collect()
+        let steps = |body: Option<usize>| self.body(body).steps.iter().map(move |step| (body, step));
+        let all = self.bodies().flat_map(steps);
+        let tasks = all.filter(|(_, step)| matches!(step.kind, Kind::Task));
+        tasks
+            .map(|(body, step)| (task_name(body, step), self.task(body, step)))
+            .collect()
     }
 
-    fn task(&self, step: &StepCase) -> Task {
+    fn task(&self, body: Option<usize>, step: &StepCase) -> Task {
         let spec = TaskSpec {
             owner: Some("the-owner".to_owned()),
             inputs: step
                 .inputs
                 .iter()
-                .map(|(name, source)| self.declared(name, source))
+                .map(|(name, source)| self.declared(body, name, source))
                 .collect(),
             outputs: step.outputs.iter().map(output).collect(),
             job: TaskJob {
@@ -81,13 +101,13 @@ impl Case {
             },
             ..TaskSpec::default()
         };
-        Task::new(&task_name(step), spec)
+        Task::new(&task_name(body, step), spec)
     }
 
-    fn declared(&self, name: &str, source: &Source) -> Input {
+    fn declared(&self, body: Option<usize>, name: &str, source: &Source) -> Input {
         Input {
             name: name.to_owned(),
-            kind: self.kind(source),
+            kind: self.kind_of(source, body),
             default: match source {
                 Source::Default(value) => Some(value.clone()),
                 _ => None,
@@ -97,20 +117,47 @@ impl Case {
         }
     }
 
-    fn kind(&self, source: &Source) -> ValueType {
-        match source {
-            Source::Literal(value) | Source::Default(value) => kind_of(value),
-            Source::Absent | Source::Phase(_) => ValueType::String,
-            Source::Level | Source::ReadsOr(..) | Source::Divides(..) => ValueType::Integer,
-            Source::Reads(step, name) => {
-                let outputs = &self.steps[*step].outputs;
-                outputs.iter().find(|output| output.name == *name).unwrap().kind
-            }
+    fn block(&self, block: usize) -> Block {
+        let (flag, level) = self.blocks[block].defaults.unzip();
+        let input = |name: &str, kind, default: Option<Value>| Input {
+            name: name.to_owned(),
+            kind,
+            default,
+            ..Input::default()
+        };
+        Block {
+            inputs: vec![
+                input("flag", ValueType::Boolean, flag.map(Value::from)),
+                input("level", ValueType::Integer, level.map(Value::from)),
+            ],
+            steps: self.steps(Some(block)),
+            outputs: self.outputs(Some(block)),
+            ..Block::default()
         }
     }
 
-    fn step(&self, step: &StepCase) -> Step {
-        let needs = step.needs.iter().map(|need| self.steps[*need].name.clone());
+    fn steps(&self, body: Option<usize>) -> Vec<Step> {
+        let list = self.body(body);
+        let mut steps: Vec<Step> = list.steps.iter().map(|step| self.printed(body, step)).collect();
+        if list.reversed {
+            steps.reverse();
+        }
+        steps
+    }
+
+    fn outputs(&self, body: Option<usize>) -> Vec<WorkflowOutput> {
+        let outputs = self.body(body).outputs.iter();
+        let output = |(name, source): &(String, Source)| WorkflowOutput {
+            name: name.clone(),
+            kind: self.kind_of(source, body),
+            expression: source.to_cel(self.body(body)).unwrap(),
+        };
+        outputs.map(output).collect()
+    }
+
+    fn printed(&self, body: Option<usize>, step: &StepCase) -> Step {
+        let list = self.body(body);
+        let needs = step.needs.iter().map(|need| list.steps[*need].name.clone());
         let seconds = |wanted: bool, seconds| wanted.then(|| Duration::from_secs(seconds));
         let timeouts = Timeouts {
             schedule_to_start: seconds(step.schedule_to_start, Self::SCHEDULE_TO_START_S),
@@ -118,73 +165,100 @@ impl Case {
             schedule_to_close: match step.schedule_to_close {
                 ScheduleToClose::None => None,
                 ScheduleToClose::Ample => seconds(true, ScheduleToClose::AMPLE_S),
-                ScheduleToClose::Short => seconds(true, ScheduleToClose::SHORT_S),
+                ScheduleToClose::Short if step.kind.has_jobs() => seconds(true, ScheduleToClose::SHORT_S),
+                ScheduleToClose::Short => seconds(true, ScheduleToClose::SHORT_OF_BLOCK_S),
             },
         };
-        Step {
+        let mut printed = Step {
             name: step.name.clone(),
             needs: needs.collect(),
-            when: step.when.as_ref().map(|when| when.to_cel(self)),
-            task: step.is_task.then(|| TaskReference { name: task_name(step) }),
-            job: (!step.is_task).then(job),
+            when: step.when.as_ref().map(|when| when.to_cel(list)),
             inputs: step
                 .inputs
                 .iter()
-                .filter_map(|(name, source)| self.binding(name, source))
+                .filter_map(|(name, source)| binding(list, name, source))
                 .collect(),
-            outputs: if step.is_task {
-                Vec::new()
-            } else {
-                step.outputs.iter().map(output).collect()
-            },
             retry: step.retry.as_ref().map(retry),
             timeouts: (timeouts != Timeouts::default()).then_some(timeouts),
-            on_failure: Some(OnFailure { then: step.then }),
+            on_failure: Some(OnFailure {
+                then: step.then,
+                ..OnFailure::default()
+            }),
             ..Step::default()
-        }
-    }
-
-    fn binding(&self, name: &str, source: &Source) -> Option<Binding> {
-        let (value, expression) = match source {
-            Source::Literal(value) => (Some(value.clone()), None),
-            Source::Default(_) | Source::Absent => return None,
-            Source::Level => (None, Some("inputs.level".to_owned())),
-            Source::Reads(step, output) => (None, Some(format!("steps.{}.outputs.{output}", self.steps[*step].name))),
-            Source::Divides(step, output) => (
-                None,
-                Some(format!("12 / steps.{}.outputs.{output}", self.steps[*step].name)),
-            ),
-            Source::ReadsOr(step, output, otherwise) => (None, Some(self.read_or(*step, output, *otherwise))),
-            Source::Phase(step) => (None, Some(format!("steps.{}.phase", self.steps[*step].name))),
         };
-        Some(Binding {
-            name: name.to_owned(),
-            value,
-            expression,
-        })
-    }
-
-    fn read_or(&self, step: usize, output: &str, otherwise: i64) -> String {
-        let read = format!("steps.{}.outputs.{output}", self.steps[step].name);
-        // Two ways to say the same.
-        if step.is_multiple_of(2) {
-            format!("has({read}) ? {read} : {otherwise}")
-        } else {
-            format!("or({read}, {otherwise})")
+        match &step.kind {
+            Kind::Task => {
+                printed.task = Some(TaskReference {
+                    name: task_name(body, step),
+                });
+            }
+            Kind::Job => {
+                printed.job = Some(job());
+                printed.outputs = step.outputs.iter().map(output).collect();
+            }
+            Kind::Block(block) => printed.block = Some(block_name(Some(*block))),
+            Kind::Choice { cases, default } => {
+                let case = |(when, block): &(Condition, Option<usize>)| flow::Case {
+                    when: when.to_cel(list),
+                    block: block_name(*block),
+                };
+                printed.choice = Some(flow::Choice {
+                    cases: cases.iter().map(case).collect(),
+                    default: flow::Chosen {
+                        block: block_name(*default),
+                    },
+                });
+            }
+            Kind::Loop(looped) => printed.looped = Some(print_loop(list, looped)),
+            Kind::Wait { seconds } => {
+                printed.wait = Some(flow::Wait {
+                    duration: Some(Duration::from_secs(*seconds)),
+                    at: None,
+                });
+            }
         }
-    }
-
-    fn run_output(&self, step: usize, name: &str) -> WorkflowOutput {
-        WorkflowOutput {
-            name: "total".to_owned(),
-            kind: ValueType::Integer,
-            expression: self.read_or(step, name, -1),
-        }
+        printed
     }
 }
 
-fn task_name(step: &StepCase) -> String {
-    format!("task-{}", step.name)
+fn print_loop(body: &Body, looped: &Loop) -> flow::Loop {
+    let print = |condition: &Option<Condition>| condition.as_ref().map(|condition| condition.to_cel(body));
+    flow::Loop {
+        block: block_name(Some(looped.block)),
+        before: print(&looped.before),
+        after: print(&looped.after),
+        max_iterations: looped.max,
+        delay: looped.delay_s.map(|initial| Backoff {
+            initial: Some(Duration::from_secs(initial)),
+            ..Backoff::default()
+        }),
+    }
+}
+
+fn binding(body: &Body, name: &str, source: &Source) -> Option<Binding> {
+    let (value, expression) = match source {
+        Source::Literal(value) => (Some(value.clone()), None),
+        Source::Default(_) | Source::Absent => return None,
+        computed => (None, computed.to_cel(body)),
+    };
+    Some(Binding {
+        name: name.to_owned(),
+        value,
+        expression,
+    })
+}
+
+/// The name of a block, or `none`.
+#[must_use]
+pub fn block_name(block: Option<usize>) -> String {
+    block.map_or_else(|| flow::NONE.to_owned(), |block| format!("b{block}"))
+}
+
+fn task_name(body: Option<usize>, step: &StepCase) -> String {
+    match body {
+        None => format!("task-{}", step.name),
+        Some(block) => format!("task-b{block}-{}", step.name),
+    }
 }
 
 fn job() -> StepJob {
@@ -217,17 +291,5 @@ fn retry(retry: &case::Retry) -> Retry {
         never: (!retry.never.is_empty()).then(|| Never {
             exit_codes: retry.never.clone(),
         }),
-    }
-}
-
-fn kind_of(value: &serde_json::Value) -> ValueType {
-    use serde_json::Value;
-    match value {
-        Value::Null | Value::String(_) => ValueType::String,
-        Value::Bool(_) => ValueType::Boolean,
-        Value::Number(number) if number.is_i64() => ValueType::Integer,
-        Value::Number(_) => ValueType::Number,
-        Value::Array(_) => ValueType::Array,
-        Value::Object(_) => ValueType::Object,
     }
 }

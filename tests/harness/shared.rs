@@ -1,17 +1,19 @@
 //! What all tests of a process share: the kinds in the API server, and the fake kubelet.
 
 use super::{Kubelet, manifest};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use jobwright_api::{Task, Workflow, WorkflowRecord};
 use jobwright_cluster::fake_kubelet::{FakeKubelet, annotated};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams},
+    Api, Client, Resource, ResourceExt,
+    api::{DynamicObject, ListParams, Patch, PatchParams},
 };
+use serde::de::DeserializeOwned;
 use std::{fs, path::Path, sync::Once, thread, time::Duration};
 use tokio::sync::OnceCell;
 
-use super::wait;
+use super::{wait, wait::let_pass};
 
 /// The first test installs the kinds and starts the kubelet, the others wait for it.
 pub(super) async fn prepare(client: &Client, kubelet: Kubelet) -> Result<()> {
@@ -39,7 +41,28 @@ pub async fn install(client: &Client) -> Result<()> {
             wait(&crds, &name, Duration::from_secs(30), "is established", is_established).await?;
         }
     }
-    Ok(())
+    served::<Task>(client).await?;
+    served::<Workflow>(client).await?;
+    served::<WorkflowRecord>(client).await
+}
+
+/// An established kind may still be answered with 429, "storage is (re)initializing".
+async fn served<K>(client: &Client) -> Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let api: Api<K> = Api::all(client.clone());
+    let few = ListParams::default().limit(1);
+    for _ in 0..100 {
+        match api.list(&few).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 429 => {
+                let_pass(Duration::from_millis(100), "the storage of a new kind").await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("{} is not served", K::plural(&()))
 }
 
 fn is_established(crd: &CustomResourceDefinition) -> bool {

@@ -1,14 +1,17 @@
 //! The invariants, checked by the server at each write that it carries out.
 
-use jobwright_api::{WorkflowStatus, policy::Then};
-use jobwright_tests::{graphs::Outcome, laws::follows};
+use jobwright_api::{StepStatus, WorkflowStatus, policy::Then};
+use jobwright_tests::{
+    graphs::{Outcome, Place, place},
+    laws::follows,
+};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
 
 use crate::server::{Kind, Server, UID, WORKFLOW};
 
 /// I1, I2, I7, and that run and snapshot are stored.
-pub(crate) fn before_create(server: &mut Server, job: &Job, at: (usize, u32)) {
+pub(crate) fn before_create(server: &mut Server, job: &Job, at: (&Place, u32)) {
     let name = job.metadata.name.clone().unwrap_or_default();
     let stored = server.stored();
     let born = server
@@ -36,39 +39,49 @@ pub(crate) fn before_create(server: &mut Server, job: &Job, at: (usize, u32)) {
             .push(format!("{name} starts though the run is being stopped"));
     }
     // Results of needs may not be stored yet: what counts is what has become of their programs.
-    for need in server.case.steps[at.0].needs.clone() {
-        let fault = need_is_open(server, &stored, need);
+    let needs: Vec<String> = server.case.needs(at.0).map(|(id, _)| id).collect();
+    for need in needs {
+        let fault = need_is_open(server, &stored, &need);
         server
             .faults
             .extend(fault.map(|words| format!("I2: {name} starts, {words}")));
     }
 }
 
-fn need_is_open(server: &Server, stored: &WorkflowStatus, need: usize) -> Option<String> {
-    let step = &server.case.steps[need];
-    let of_need = server.history.created.iter().filter(|((of, _), _)| *of == need);
-    let last = of_need.max_by_key(|((_, number), _)| *number);
-    let Some(((_, number), name)) = last else {
-        // It was skipped, or failed without a Job: that hangs on what is before it, checked there.
-        return None;
-    };
-    let is_over = server
-        .cluster
-        .jobs
-        .get(name)
-        .is_none_or(|job| job.is_over() || job.exited.is_some());
-    // The one window that is documented: deleted by hand, and made again by another operator that had not
-    // seen that yet. Its result is lost, whatever the second Job does.
-    let is_deleted = matches!(server.case.outcome(need, *number), Outcome::JobDeleted { .. });
-    let is_excused = is_deleted && server.history.is_double;
-    if !is_over && !is_excused {
-        return Some(format!("but {} of its need {} still runs", name, step.name));
-    }
+/// Somebody deletes the Job or its pod: whoever looks later finds nothing to read.
+const fn vanishes(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::JobDeleted { .. } | Outcome::PodDeleted { .. } | Outcome::Drained { .. } | Outcome::Preempted { .. }
+    )
+}
+
+fn need_is_open(server: &Server, stored: &WorkflowStatus, need: &str) -> Option<String> {
+    let place = server.case.place(need)?;
+    let step = server.case.step(&place);
     let failed = stored
         .steps
-        .get(&step.name)
+        .get(need)
         .is_some_and(|status| status.phase == jobwright_api::StepPhase::Failed);
-    (failed && step.then == Then::Fail).then(|| format!("but its need {} has failed", step.name))
+    if failed && step.then == Then::Fail {
+        return Some(format!("but its need {need} has failed"));
+    }
+    // Of a need without a Job of its own: of all that is below it.
+    let all = server.history.created.iter();
+    let of_need = all.filter(|((id, _), _)| id == need || place::is_below(id, need));
+    of_need.into_iter().find_map(|((id, number), name)| {
+        let is_over = server
+            .cluster
+            .jobs
+            .get(name)
+            .is_none_or(|job| job.is_over() || job.exited.is_some());
+        // The one window that is documented: deleted by hand, and made again by another operator that had not seen that
+        // yet, or had read the pod before it went. Its result is lost, whatever the second Job does.
+        let place = server.case.place(id)?;
+        let mut outcomes = (1..=*number).map(|number| server.case.outcome(&place, number));
+        let is_excused = server.history.is_double && outcomes.any(vanishes);
+        (!is_over && !is_excused).then(|| format!("but {name} of its need {need} still runs"))
+    })
 }
 
 /// A stop is stored before the Job is deleted.
@@ -88,11 +101,15 @@ pub(crate) fn before_delete(server: &mut Server, name: &str) {
 pub(crate) fn is_stray(server: &Server, name: &str) -> bool {
     let stored = server.stored();
     let at = server.history.created.iter().find(|(_, made)| *made == name);
-    let Some(((place, number), _)) = at else {
+    let Some(((id, number), _)) = at else {
         return false;
     };
-    let step = stored.steps.get(&server.case.steps[*place].name);
-    step.is_some_and(|step| step.phase.is_terminal() && step.attempts.count < *number)
+    let is_without = |step: &StepStatus| step.phase.is_terminal() && step.attempts.count < *number;
+    match stored.steps.get(id) {
+        Some(step) => is_without(step),
+        // Of an iteration that never came to be, or was folded away without it.
+        None => server.history.ended.get(id).is_none_or(is_without),
+    }
 }
 
 /// A TTL comes after the result is stored.
@@ -119,6 +136,7 @@ pub(crate) fn before_status(server: &mut Server, next: &Value) {
     let next: WorkflowStatus = serde_json::from_value(next.clone()).unwrap();
     let fault = follows(&before, &next, &server.case).err();
     server.faults.extend(fault);
+    server.history.stored(&next);
     let recorded = server.history.record(&next, &server.case, &server.cluster);
     server.faults.extend(recorded.err());
 }

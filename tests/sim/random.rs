@@ -22,7 +22,7 @@ fn random_graphs_survive_random_faults() {
             ..script
         };
         println!("{script:?}");
-        case.steps.iter().for_each(|step| println!("{step:?}"));
+        case.lines().for_each(|line| println!("{line}"));
         let result = safely(|| play(&case, seed, &script).map(drop));
         return assert!(result.is_ok(), "seed {seed}: {:?}", result.err());
     }

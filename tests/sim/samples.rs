@@ -1,8 +1,8 @@
-//! Six graphs that between them use everything that a run can do.
+//! Seven graphs that between them use everything that a run can do.
 
 use jobwright_api::{StepPhase, ValueType, policy::Then};
 use jobwright_tests::graphs::{
-    Case, Condition, Outcome, Output, Retry, Said, ScheduleToClose, Source, StepCase, Stuck,
+    Body, Case, Condition, Kind, Loop, Outcome, Output, Retry, Said, ScheduleToClose, Source, StepCase, Stuck,
 };
 use serde_json::json;
 
@@ -14,6 +14,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         ("time limits", limits()),
         ("failures, three ways", failures()),
         ("the run's own limit", total()),
+        ("blocks within blocks", nested()),
     ]
 }
 
@@ -23,6 +24,13 @@ fn step(name: &str, needs: &[usize], outcomes: Vec<Outcome>) -> StepCase {
         needs: needs.to_vec(),
         outcomes,
         ..StepCase::default()
+    }
+}
+
+fn list(steps: Vec<StepCase>) -> Body {
+    Body {
+        steps,
+        ..Body::default()
     }
 }
 
@@ -66,9 +74,9 @@ fn retry(max: u32) -> Retry {
 
 fn chain() -> Case {
     let mut first = step("first", &[], vec![says(7)]);
-    (first.outputs, first.is_task) = (integer(), true);
+    (first.outputs, first.kind) = (integer(), Kind::Task);
     let mut second = step("second", &[0], vec![says(8)]);
-    (second.outputs, second.is_task) = (integer(), true);
+    (second.outputs, second.kind) = (integer(), Kind::Task);
     second.inputs = vec![("x".to_owned(), Source::Reads(0, "n".to_owned()))];
     let mut third = step("third", &[1], vec![exit(0)]);
     third.inputs = vec![
@@ -76,8 +84,11 @@ fn chain() -> Case {
         ("l".to_owned(), Source::Level),
     ];
     Case {
-        steps: vec![first, second, third],
-        output: Some((1, "n".to_owned())),
+        root: Body {
+            steps: vec![first, second, third],
+            outputs: vec![("total".to_owned(), Source::ReadsOr(1, "n".to_owned(), -1))],
+            ..Body::default()
+        },
         ttl_s: Some(5),
         ..Case::default()
     }
@@ -92,7 +103,7 @@ fn diamond() -> Case {
     let mut bottom = step("bottom", &[1, 2], vec![exit(0)]);
     bottom.when = Some(Condition::Phase(1, StepPhase::Skipped));
     Case {
-        steps: vec![top, left, right, bottom],
+        root: list(vec![top, left, right, bottom]),
         ..Case::default()
     }
 }
@@ -125,7 +136,7 @@ fn retries() -> Case {
     (invalid.outputs, invalid.retry) = (integer(), Some(retry(2)));
     let after = step("after", &[0, 1, 2], vec![exit(0)]);
     Case {
-        steps: vec![own, platform, invalid, after],
+        root: list(vec![own, platform, invalid, after]),
         ttl_s: Some(1),
         ..Case::default()
     }
@@ -149,7 +160,7 @@ fn limits() -> Case {
     (close.schedule_to_close, close.then) = (ScheduleToClose::Short, Then::Continue);
     let after = step("after", &[0, 1, 2, 3], vec![exit(0)]);
     Case {
-        steps: vec![slow, stuck, podless, close, after],
+        root: list(vec![slow, stuck, podless, close, after]),
         ..Case::default()
     }
 }
@@ -170,7 +181,7 @@ fn failures() -> Case {
         }],
     );
     Case {
-        steps: vec![passes, counts, fails, below, lost],
+        root: list(vec![passes, counts, fails, below, lost]),
         ..Case::default()
     }
 }
@@ -180,8 +191,55 @@ fn total() -> Case {
     let below = step("below", &[0], vec![exit(0)]);
     let beside = step("beside", &[], vec![exit(0)]);
     Case {
-        steps: vec![endless, below, beside],
+        root: list(vec![endless, below, beside]),
         total: true,
+        ..Case::default()
+    }
+}
+
+/// A choice of a block with a loop in it, a wait, and another loop over the same block.
+fn nested() -> Case {
+    let mut counts = step("counts", &[], vec![says(4)]);
+    counts.outputs = integer();
+    let body = Body {
+        steps: vec![counts],
+        outputs: vec![("n".to_owned(), Source::ReadsOr(0, "n".to_owned(), 0))],
+        defaults: Some((true, 3)),
+        ..Body::default()
+    };
+    let looped = |before, after| {
+        Kind::Loop(Loop {
+            block: 1,
+            before,
+            after,
+            max: 3,
+            delay_s: Some(1),
+        })
+    };
+    let mut inner = step("inner", &[], Vec::new());
+    inner.kind = looped(Some(Condition::Iteration(2)), None);
+    let around = Body {
+        defaults: Some((false, 1)),
+        ..list(vec![inner, step("behind", &[0], vec![exit(0)])])
+    };
+    let mut first = step("first", &[], vec![says(2)]);
+    first.outputs = integer();
+    let mut chooses = step("chooses", &[0], Vec::new());
+    chooses.kind = Kind::Choice {
+        cases: vec![(Condition::Reads(0, "n".to_owned(), 1), Some(0))],
+        default: None,
+    };
+    let mut waits = step("waits", &[1], Vec::new());
+    waits.kind = Kind::Wait { seconds: 3 };
+    let mut outer = step("outer", &[2], Vec::new());
+    outer.kind = looped(None, Some(Condition::Not(Box::new(Condition::Iteration(1)))));
+    outer.inputs = vec![("level".to_owned(), Source::LastOr("n".to_owned(), 1))];
+    let mut ends = step("ends", &[3], vec![exit(0)]);
+    ends.inputs = vec![("n".to_owned(), Source::Reads(3, "n".to_owned()))];
+    Case {
+        root: list(vec![first, chooses, waits, outer, ends]),
+        blocks: vec![around, body],
+        ttl_s: Some(5),
         ..Case::default()
     }
 }

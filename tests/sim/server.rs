@@ -166,19 +166,19 @@ impl Server {
             self.faults.push(format!("Job {name} does not say which attempt it is"));
             return refusal(422, "Invalid", "no identity");
         };
-        let Some(place) = self.case.position(&step) else {
+        let Some(place) = self.case.place(&step) else {
             self.faults.push(format!("Job {name} is of no step: {step}"));
             return refusal(422, "Invalid", "no such step");
         };
-        let fate = self.case.outcome(place, number).clone();
+        let fate = self.case.outcome(&place, number).clone();
         if matches!(fate, Outcome::Refused) {
             return refusal(422, "Invalid", "in the server's words");
         }
         if self.get(Kind::Job, &name).is_some() {
             return refusal(409, "AlreadyExists", &format!("jobs.batch {name:?} already exists"));
         }
-        laws::before_create(self, &job, (place, number));
-        self.history.born(&job, (place, number));
+        laws::before_create(self, &job, (&place, number));
+        self.history.born(&job, (&place, number));
         self.cluster.create(job, fate);
         if self.get(Kind::Workflow, WORKFLOW).is_none() {
             // Its owner is gone: the garbage collector takes it.

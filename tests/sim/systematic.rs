@@ -37,7 +37,7 @@ fn an_undisturbed_chain_costs_three_requests_for_each_step() {
         .sum();
     assert_eq!(reads, 0, "{:?}", report.requests);
     // One more for the TTL of each Job, five for the run, two for the review of each Task.
-    let steps = case.steps.len();
+    let steps = case.root.steps.len();
     let limit = 4 * steps + 5 + 2 * case.tasks().len();
     let all: usize = report.requests.values().sum();
     assert!(all <= limit, "{all} requests, at most {limit}: {:?}", report.requests);

@@ -11,9 +11,11 @@
 
 mod architecture;
 mod clocks;
+mod conformance;
 mod crates;
 mod crds;
 mod dependencies;
+mod docs;
 mod finding;
 mod leftovers;
 mod lexer;

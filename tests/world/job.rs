@@ -5,7 +5,10 @@ use jobwright_api::{
     meta::{annotation, label},
     status::PathSegment,
 };
-use jobwright_engine::observed::{ContainerState, PodPhase};
+use jobwright_engine::{
+    id::StepId,
+    observed::{ContainerState, PodPhase},
+};
 use k8s_openapi::api::batch::v1::Job;
 
 use crate::graphs::Outcome;
@@ -100,11 +103,11 @@ impl JobModel {
     }
 }
 
-/// Name of the step and number of the attempt that a Job is for.
+/// Printed id of the step and number of the attempt that a Job is for.
 #[must_use]
 pub fn identity(job: &Job) -> Option<(String, u32)> {
     let path = job.metadata.annotations.as_ref()?.get(annotation::STEP)?;
     let path: Vec<PathSegment> = serde_json::from_str(path).ok()?;
     let attempt = job.metadata.labels.as_ref()?.get(label::ATTEMPT)?.parse().ok()?;
-    Some((path.last()?.name.clone(), attempt))
+    Some((StepId::from(path).to_string(), attempt))
 }

@@ -21,6 +21,13 @@ pub fn job_view(job: &JobModel) -> JobView {
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default(),
         run: label(label::RUN).and_then(|run| run.parse().ok()).unwrap_or_default(),
+        path: annotation(annotation::STEP)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
+        attempt: label(label::ATTEMPT)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default(),
+        ttl_wanted: annotation(annotation::TTL).and_then(|text| text.parse().ok()),
         deleting: job.deleting,
         suspended: job.suspended,
         ttl_seconds_after_finished: job.ttl_s,

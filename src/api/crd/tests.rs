@@ -9,15 +9,29 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 const BYTES_MAX: usize = 204_800;
 
 /// Where any JSON stands: literal values and defaults, and results in a status.
-const ANY: [&str; 8] = [
+const ANY: [&str; 22] = [
     "spec.inputs[].default",
     "spec.outputs[].default",
     "spec.inputs[].value",
     "spec.steps[].inputs[].value",
     "spec.steps[].outputs[].default",
+    "spec.steps[].set[].value",
+    "spec.steps[].exit.outputs[].value",
+    "spec.steps[].onFailure.inputs[].value",
+    "spec.blocks{}.inputs[].default",
+    "spec.blocks{}.onFailure.inputs[].value",
+    "spec.blocks{}.steps[].inputs[].value",
+    "spec.blocks{}.steps[].outputs[].default",
+    "spec.blocks{}.steps[].set[].value",
+    "spec.blocks{}.steps[].exit.outputs[].value",
+    "spec.blocks{}.steps[].onFailure.inputs[].value",
+    "spec.onFailure.inputs[].value",
+    "spec.onExit.inputs[].value",
     "status.outputs{}",
+    "status.exit.outputs{}",
     "status.steps{}.inputs{}",
     "status.steps{}.outputs{}",
+    "status.steps{}.last{}",
 ];
 
 fn schemas() -> Vec<(String, JSONSchemaProps)> {

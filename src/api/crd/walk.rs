@@ -32,19 +32,22 @@ const STRING_MAX: i64 = 4_096;
 const TEXT_MAX: i64 = 65_536;
 const ITEMS_MAX: i64 = 256;
 const PROPERTIES_MAX: i64 = 64;
+/// Below so many lists and maps a rule costs more than the API server allows, since it reckons with all of them full:
+/// within the steps of blocks the engine checks the same, and says it in the status.
+const LISTS_MAX: usize = 2;
 /// Status maps by printed id hold all steps of a run and what loops and forks leave of theirs.
-const STATUS_STEPS_MAX: i64 = 1_024;
+const STATUS_STEPS_MAX: i64 = 2_048;
 
 /// Bounds every string, list and map, and removes what the API server refuses or nobody reads.
 pub(super) fn finish(root: &mut JSONSchemaProps) {
-    visit(root, "", false);
+    visit(root, "", false, 0);
     // The API server knows these two better than any schema.
     if let Some(properties) = &mut root.properties {
         properties.retain(|name, _| name == "spec" || name == "status");
     }
 }
 
-fn visit(schema: &mut JSONSchemaProps, name: &str, foreign: bool) {
+fn visit(schema: &mut JSONSchemaProps, name: &str, foreign: bool, lists: usize) {
     // A null is dropped by the API server where the field is not nullable: that is what we want.
     schema.nullable = None;
     schema.title = None;
@@ -55,21 +58,25 @@ fn visit(schema: &mut JSONSchemaProps, name: &str, foreign: bool) {
     }
     integer(schema);
     bound(schema, name);
+    if lists > LISTS_MAX {
+        schema.x_kubernetes_validations = None;
+    }
     if name == "volumeClaimTemplate" {
         only_labels_and_annotations(schema);
     }
     let below = foreign || FOREIGN.contains(&name) || FOREIGN_LISTS.contains(&name);
     for (name, child) in schema.properties.iter_mut().flatten() {
         describe(child, below);
-        visit(child, name, below);
+        visit(child, name, below, lists);
     }
+    let within = lists.saturating_add(1);
     if let Some(JSONSchemaPropsOrBool::Schema(child)) = &mut schema.additional_properties {
         describe(child, below);
-        visit(child, name, below);
+        visit(child, name, below, within);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(child)) = &mut schema.items {
         describe(child, true);
-        visit(child, name, below);
+        visit(child, name, below, within);
     }
 }
 
@@ -115,7 +122,7 @@ fn bound(schema: &mut JSONSchemaProps, name: &str) {
         }
         Some("object") if schema.additional_properties.is_some() => {
             let most = match name {
-                "steps" => STATUS_STEPS_MAX,
+                "steps" | "records" | "loopCounts" => STATUS_STEPS_MAX,
                 _ => PROPERTIES_MAX,
             };
             schema.max_properties.get_or_insert(most);

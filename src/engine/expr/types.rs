@@ -67,6 +67,15 @@ impl Members {
         self
     }
 
+    /// The same, each of which may be absent.
+    #[must_use]
+    pub fn all_optional(mut self) -> Self {
+        for member in self.0.values_mut() {
+            member.may_be_absent = true;
+        }
+        self
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

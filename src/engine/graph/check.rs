@@ -3,9 +3,9 @@
 use jobwright_api::{Input, Reason, ValueType, policy::Then};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names;
+use super::{flow, fork, names, section::Section, variable};
 use crate::{
-    definition::{Definition, Kind, StepDefinition},
+    definition::{Definition, Flow, Kind, StepDefinition},
     expr::{self, Expression, Members, Type, TypeEnv},
     problem::Problem,
     text::nearest,
@@ -17,6 +17,7 @@ pub(super) enum Wanted {
     Any,
     Boolean,
     String,
+    List,
     Typed(ValueType),
 }
 
@@ -26,6 +27,7 @@ impl Wanted {
             Self::Any => Type::Dyn,
             Self::Boolean => Type::Bool,
             Self::String => Type::String,
+            Self::List => Type::list(Type::Dyn),
             Self::Typed(kind) => kind.into(),
         }
     }
@@ -33,36 +35,58 @@ impl Wanted {
 
 /// All that expressions of a definition may read, with types.
 pub(super) struct Declared<'a> {
-    definition: &'a Definition,
+    section: &'a Section<'a>,
     positions: &'a BTreeMap<String, usize>,
     types: TypeEnv,
+    /// What there is when all steps have ended, whatever became of them.
+    at_end: TypeEnv,
+    writers: Vec<usize>,
 }
 
 impl<'a> Declared<'a> {
-    pub(super) fn new(definition: &'a Definition, positions: &'a BTreeMap<String, usize>) -> Self {
+    pub(super) fn new(section: &'a Section<'a>, positions: &'a BTreeMap<String, usize>, order: &[usize]) -> Self {
+        let all = (0..section.steps.len()).collect();
+        let writers = variable::writers(section, order, &all);
+        let at_end = types(section, true);
         Self {
-            definition,
+            section,
             positions,
-            types: types(definition),
+            types: types(section, false),
+            at_end: variable::with_variables(&at_end, section, &writers),
+            writers,
         }
     }
 
-    pub(super) fn into_types(self) -> TypeEnv {
-        self.types
+    /// Positions of all steps that set variables, in the order in which they run.
+    pub(super) fn writers(&self) -> &[usize] {
+        &self.writers
     }
 
-    /// Parses and checks one expression that may read the steps in `upstream`.
+    pub(super) const fn types_at_end(&self) -> &TypeEnv {
+        &self.at_end
+    }
+
+    pub(super) const fn types(&self) -> &TypeEnv {
+        &self.types
+    }
+
+    /// The types of all that there may be, and the steps that set variables.
+    pub(super) fn into_parts(self) -> (TypeEnv, Vec<usize>) {
+        (self.at_end, self.writers)
+    }
+
+    /// Parses and checks one expression that may read the steps in `upstream`, under these types.
     pub(super) fn expression(
         &self,
         path: &str,
         text: &str,
-        upstream: &BTreeSet<usize>,
+        (upstream, types): (&BTreeSet<usize>, &TypeEnv),
         wanted: Wanted,
     ) -> Result<Expression, Problem> {
         let wrong = |error: &expr::Error| Problem::new(Reason::ExpressionError, path, error.to_string());
         let expression = Expression::parse(text).map_err(|error| wrong(&error))?;
         self.steps_are_upstream(path, &expression, upstream)?;
-        let kind = expression.check(&self.types).map_err(|error| Problem {
+        let kind = expression.check(types).map_err(|error| Problem {
             reason: self.blame(&expression, &error),
             ..wrong(&error)
         })?;
@@ -114,19 +138,25 @@ impl<'a> Declared<'a> {
         let mut steps = expression.references().steps.keys();
         steps.any(|name| {
             let position = self.positions.get(name);
-            let step = position.and_then(|at| self.definition.steps.get(*at));
+            let step = position.and_then(|at| self.section.steps.get(*at));
             step.is_some_and(|step| step.kind == Kind::Task)
         })
     }
 }
 
-fn types(definition: &Definition) -> TypeEnv {
-    let inputs = definition
-        .inputs
-        .iter()
-        .fold(Members::new(), |members, input| members.with(&input.name, input.kind));
-    let steps = definition.steps.iter().fold(Members::new(), |members, step| {
-        members.with(&step.name, step_type(step))
+fn types(section: &Section, may_have_failed: bool) -> TypeEnv {
+    let of_run = section.definition.inputs.iter();
+    let of_run = of_run.fold(Members::new(), |members, input| members.with(&input.name, input.kind));
+    let inputs = section.input_types().into_iter();
+    let inputs = inputs.fold(Members::new(), |members, (name, kind, may_be_absent)| {
+        if may_be_absent {
+            members.with_optional(name, kind)
+        } else {
+            members.with(name, kind)
+        }
+    });
+    let steps = section.steps.iter().fold(Members::new(), |members, step| {
+        members.with(&step.name, step_type(section.definition, step, may_have_failed))
     });
     let workflow = Members::new()
         .with("name", Type::String)
@@ -134,7 +164,7 @@ fn types(definition: &Definition) -> TypeEnv {
         .with("uid", Type::String)
         .with("run", Type::Int)
         .with("startedAt", Type::String)
-        .with("inputs", inputs.clone());
+        .with("inputs", of_run);
     TypeEnv::new()
         .with("inputs", inputs)
         .with("steps", steps)
@@ -142,26 +172,32 @@ fn types(definition: &Definition) -> TypeEnv {
 }
 
 /// A step below runs only when this one is done: it may have been skipped, or have failed and been let pass.
-fn step_type(step: &StepDefinition) -> Type {
-    let outputs = step.outputs.iter().fold(Members::new(), |members, output| {
-        if output.optional && output.default.is_none() {
-            members.with_optional(&output.name, output.kind)
-        } else {
-            members.with(&output.name, output.kind)
-        }
-    });
+fn step_type(definition: &Definition, step: &StepDefinition, may_have_failed: bool) -> Type {
+    let outputs = flow::given(definition, step);
     let members = Members::new()
         .with("phase", Type::String)
         .with("attempts", Type::Int)
         .with_optional("reason", Type::String)
         .with_optional("message", Type::String)
-        .with_optional("exitCode", Type::Int);
-    let may_lack_outputs = step.when.is_some() || step.then != Then::Fail;
-    let members = if may_lack_outputs {
-        members.with_optional("outputs", outputs)
+        .with_optional("exitCode", Type::Int)
+        .with_optional("selected", Type::String)
+        .with("iterations", Type::Int);
+    let may_run_nothing = matches!(&step.flow, Some(Flow::Loop(looped)) if looped.before.is_some());
+    let may_lack_outputs = may_have_failed || step.when.is_some() || step.then != Then::Fail || may_run_nothing;
+    let mut given: Vec<(&str, Type)> = Vec::new();
+    if step.for_each.is_some() {
+        given.push(("outputs", Type::list(Type::Dyn)));
+        given.extend(fork::members(outputs));
     } else {
-        members.with("outputs", outputs)
-    };
+        given.push(("outputs", outputs.into()));
+    }
+    let members = given.into_iter().fold(members, |members, (name, kind)| {
+        if may_lack_outputs {
+            members.with_optional(name, kind)
+        } else {
+            members.with(name, kind)
+        }
+    });
     members.into()
 }
 
@@ -175,8 +211,8 @@ fn find<'a>(inputs: &'a [Input], name: &str) -> Option<&'a Input> {
     inputs.iter().find(|input| input.name == name)
 }
 
-/// Values that are known before the run, names of inputs and outputs, and limits that exclude each other.
-pub(super) fn values(definition: &Definition, problems: &mut Vec<Problem>) {
+/// The inputs of the run: names and values.
+pub(super) fn inputs(definition: &Definition, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     for (index, input) in definition.inputs.iter().enumerate() {
         let path = format!("spec.inputs[{index}]");
@@ -191,10 +227,15 @@ pub(super) fn values(definition: &Definition, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(Reason::InvalidInput, format!("{path}.value"), words));
         }
     }
-    for (at, step) in definition.steps.iter().enumerate() {
-        given(at, step, problems);
-        outputs(at, step, problems);
-        limits(at, step, problems);
+}
+
+/// Values that are known before the run, names of inputs and outputs, and limits that exclude each other.
+pub(super) fn steps(section: &Section, problems: &mut Vec<Problem>) {
+    for (at, step) in section.steps.iter().enumerate() {
+        let path = format!("{}.steps[{at}]", section.path);
+        given(&path, step, problems);
+        outputs(&path, step, problems);
+        limits(&path, step, problems);
     }
 }
 
@@ -203,10 +244,10 @@ fn double(name: &str, path: String) -> Problem {
     Problem::new(Reason::DuplicateName, path, words)
 }
 
-fn given(at: usize, step: &StepDefinition, problems: &mut Vec<Problem>) {
+pub(super) fn given(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     for (index, binding) in step.given.iter().enumerate() {
-        let path = format!("spec.steps[{at}].inputs[{index}]");
+        let path = format!("{at}.inputs[{index}]");
         problems.extend(names::check(&binding.name, format!("{path}.name")));
         if !seen.insert(binding.name.as_str()) {
             problems.push(double(&binding.name, format!("{path}.name")));
@@ -216,45 +257,65 @@ fn given(at: usize, step: &StepDefinition, problems: &mut Vec<Problem>) {
         };
         let Some(input) = find(declared, &binding.name) else {
             let words = unknown_input(step, &binding.name, declared);
-            problems.push(Problem::new(Reason::TaskMismatch, format!("{path}.name"), words));
+            problems.push(Problem::new(mismatch(step), format!("{path}.name"), words));
             continue;
         };
         if let Some(value) = &binding.value
             && !input.kind.admits(&crate::step::output::integral(input.kind, value))
         {
             let found = ValueType::name_of(value);
-            let words = format!("is {found}, but the Task declares {} as {}", input.name, input.kind);
-            problems.push(Problem::new(Reason::TaskMismatch, format!("{path}.value"), words));
+            let words = format!(
+                "is {found}, but {} declares {} as {}",
+                declarer(step),
+                input.name,
+                input.kind
+            );
+            problems.push(Problem::new(mismatch(step), format!("{path}.value"), words));
         }
     }
     for input in step.declared.iter().flatten() {
         let is_needed = input.default.is_none() && !input.optional;
         if is_needed && !seen.contains(input.name.as_str()) {
-            let task = step.task.as_deref().unwrap_or_default();
-            let words = format!("Task {task} requires input {}: give it a value", input.name);
-            problems.push(Problem::new(
-                Reason::TaskMismatch,
-                format!("spec.steps[{at}].inputs"),
-                words,
-            ));
+            let words = format!("{} requires input {}: give it a value", declarer(step), input.name);
+            problems.push(Problem::new(mismatch(step), format!("{at}.inputs"), words));
         }
     }
 }
 
-fn unknown_input(step: &StepDefinition, name: &str, declared: &[Input]) -> String {
-    let task = step.task.as_deref().unwrap_or_default();
-    let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("Task {task} has no input {name}; did you mean {near}?"),
-        None if known.is_empty() => format!("Task {task} has no inputs"),
-        None => format!("Task {task} has no input {name}; it has {}", known.join(", ")),
+/// Who declares the inputs of a step, in words.
+fn declarer(step: &StepDefinition) -> String {
+    match (&step.task, &step.flow) {
+        (Some(task), _) => format!("Task {task}"),
+        (None, Some(flow)) => {
+            let names: Vec<&str> = flow.blocks().collect();
+            format!("block {}", names.join(" or "))
+        }
+        (None, None) => "the step".to_owned(),
     }
 }
 
-fn outputs(at: usize, step: &StepDefinition, problems: &mut Vec<Problem>) {
+/// What a Task declares can be mended there; a block is part of the definition.
+const fn mismatch(step: &StepDefinition) -> Reason {
+    match step.kind {
+        Kind::Task => Reason::TaskMismatch,
+        _ => Reason::InvalidInput,
+    }
+}
+
+fn unknown_input(step: &StepDefinition, name: &str, declared: &[Input]) -> String {
+    let who = declarer(step);
+    let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("{who} has no input {name}; did you mean {near}?"),
+        None if known.is_empty() => format!("{who} has no inputs"),
+        None => format!("{who} has no input {name}; it has {}", known.join(", ")),
+    }
+}
+
+fn outputs(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     for (index, output) in step.outputs.iter().enumerate() {
-        let path = format!("spec.steps[{at}].outputs[{index}].name");
+        let path = format!("{at}.outputs[{index}].name");
         problems.extend(names::check(&output.name, path.clone()));
         if !seen.insert(&output.name) {
             problems.push(double(&output.name, path));
@@ -262,11 +323,11 @@ fn outputs(at: usize, step: &StepDefinition, problems: &mut Vec<Problem>) {
     }
 }
 
-fn limits(at: usize, step: &StepDefinition, problems: &mut Vec<Problem>) {
+fn limits(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>) {
     let Some(retry) = &step.retry else {
         return;
     };
-    let path = format!("spec.steps[{at}].retry");
+    let path = format!("{at}.retry");
     if retry.max_attempts == Some(0) && step.timeouts.schedule_to_close.is_none() {
         let words = "0 is unlimited and needs timeouts.scheduleToClose to end some day";
         problems.push(Problem::new(

@@ -1,13 +1,19 @@
 //! From a definition to a graph, or to the list of what is wrong with it.
 
-use jobwright_api::{Reason, value::WorkflowOutput};
+use jobwright_api::{Reason, policy::Handler, value::WorkflowOutput};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Given, Graph, Node, check, cycle, names};
+use super::{
+    Body, CompiledFlow, Given, Graph, Node,
+    check::{self, Wanted},
+    cycle, flow, fork, handler, names,
+    section::Section,
+    site::Site,
+    size, variable,
+};
 use crate::{
     definition::{Definition, Kind, StepDefinition},
-    expr::Expression,
-    id::StepId,
+    expr::{Expression, TypeEnv},
     job,
     problem::Problem,
     text::nearest,
@@ -18,39 +24,85 @@ const PROBLEMS_MAX: usize = 20;
 
 pub(super) fn compile(definition: Definition) -> Result<Graph, Vec<Problem>> {
     let mut problems = Vec::new();
-    let positions = positions(&definition, &mut problems);
-    let needs: Vec<Vec<usize>> = definition
+    flow::blocks(&definition, &mut problems);
+    let root = body(&Section::root(&definition), &mut problems);
+    let mut blocks = BTreeMap::new();
+    for (name, block) in &definition.blocks {
+        let compiled = body(&Section::block(&definition, name, block), &mut problems);
+        blocks.extend(compiled.map(|body| (name.clone(), body)));
+    }
+    check::inputs(&definition, &mut problems);
+    if problems.is_empty() {
+        size::check(&definition, &mut problems);
+    }
+    match root {
+        Some(root) if problems.is_empty() => Ok(Graph {
+            definition,
+            root,
+            blocks,
+        }),
+        _ => Err(limited(problems)),
+    }
+}
+
+/// Compiles one list of steps; none where needs do not hold, so that nothing else can be said of it.
+fn body(section: &Section, problems: &mut Vec<Problem>) -> Option<Body> {
+    let known = problems.len();
+    let positions = positions(section, problems);
+    let needs: Vec<Vec<usize>> = section
         .steps
         .iter()
         .enumerate()
-        .map(|(at, step)| needs_of(at, step, &positions, &mut problems))
+        .map(|(at, step)| needs_of(section, at, step, &positions, problems))
         .collect();
     let order = cycle::order(&needs).unwrap_or_else(|cycle| {
-        problems.push(cycle_problem(&definition, &cycle));
+        problems.push(cycle_problem(section, &cycle));
         Vec::new()
     });
-    if !problems.is_empty() {
-        return Err(limited(problems));
+    if problems.len() > known {
+        return None;
     }
     let upstream = cycle::upstream(&needs, &order);
-    let scope = check::Declared::new(&definition, &positions);
-    let mut nodes = Vec::with_capacity(definition.steps.len());
-    for (at, ((step, needs), upstream)) in definition.steps.iter().zip(needs).zip(upstream).enumerate() {
-        nodes.push(node(at, step, needs, upstream, &scope, &mut problems));
+    variable::check(section, &upstream, problems);
+    let scope = check::Declared::new(section, &positions, &order);
+    let mut nodes = Vec::with_capacity(section.steps.len());
+    for (at, ((step, needs), upstream)) in section.steps.iter().zip(needs).zip(&upstream).enumerate() {
+        let writers = variable::writers(section, &order, upstream);
+        let types = variable::with_variables(scope.types(), section, &writers);
+        let site = Site {
+            section,
+            place: format!("{}.steps[{at}]", section.path),
+            step,
+            upstream,
+            scope: &scope,
+            types: &types,
+            writers: &writers,
+        };
+        nodes.push(node(&site, needs, problems));
     }
-    let outputs = outputs(&definition, &scope, &mut problems);
-    check::values(&definition, &mut problems);
-    if !problems.is_empty() {
-        return Err(limited(problems));
-    }
-    let types = scope.into_types();
-    Ok(Graph {
-        definition,
+    let outputs = outputs(section, &scope, problems);
+    check::steps(section, problems);
+    let mut handler = |name: &str, handler: Option<&Handler>| {
+        let compiled = handler.map(|found| handler::compile((section, &scope), &section.path, name, found, problems));
+        compiled.map(Box::new)
+    };
+    let on_failure = handler(handler::ON_FAILURE, section.on_failure);
+    let on_exit = handler(handler::ON_EXIT, section.on_exit);
+    let (types, writers) = scope.into_parts();
+    let mut body = Body {
         nodes,
+        positions,
         order,
+        declared: section.inputs.to_vec(),
         outputs,
         types,
-    })
+        writers,
+        reads: BTreeSet::new(),
+        on_failure,
+        on_exit,
+    };
+    body.reads = body.read_steps();
+    Some(body)
 }
 
 fn limited(mut problems: Vec<Problem>) -> Vec<Problem> {
@@ -59,13 +111,17 @@ fn limited(mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Step names and where they are; bad and double ones are problems.
-fn positions(definition: &Definition, problems: &mut Vec<Problem>) -> BTreeMap<String, usize> {
+fn positions(section: &Section, problems: &mut Vec<Problem>) -> BTreeMap<String, usize> {
     let mut positions = BTreeMap::new();
-    for (at, step) in definition.steps.iter().enumerate() {
-        let path = format!("spec.steps[{at}].name");
+    for (at, step) in section.steps.iter().enumerate() {
+        let path = section.step(at, "name");
         problems.extend(names::check(&step.name, path.clone()));
         if let Some(first) = positions.insert(step.name.clone(), at) {
-            let words = format!("{} is the name of spec.steps[{first}] too: names are unique", step.name);
+            let words = format!(
+                "{} is the name of {} too: names are unique",
+                step.name,
+                section.step(first, "name")
+            );
             problems.push(Problem::new(Reason::DuplicateName, path, words));
         }
     }
@@ -73,6 +129,7 @@ fn positions(definition: &Definition, problems: &mut Vec<Problem>) -> BTreeMap<S
 }
 
 fn needs_of(
+    section: &Section,
     at: usize,
     step: &StepDefinition,
     positions: &BTreeMap<String, usize>,
@@ -89,74 +146,107 @@ fn needs_of(
         let words = format!("there is no step {need}{hint}");
         problems.push(Problem::new(
             Reason::UnknownNeed,
-            format!("spec.steps[{at}].needs[{index}]"),
+            section.step(at, &format!("needs[{index}]")),
             words,
         ));
     }
     needs
 }
 
-fn cycle_problem(definition: &Definition, cycle: &[usize]) -> Problem {
-    let name = |at: &usize| definition.steps.get(*at).map_or("", |step| step.name.as_str());
+fn cycle_problem(section: &Section, cycle: &[usize]) -> Problem {
+    let name = |at: &usize| section.steps.get(*at).map_or("", |step| step.name.as_str());
     let path: Vec<&str> = cycle.iter().map(name).collect();
     let at = cycle.first().copied().unwrap_or_default();
     let words = format!(
         "the steps need each other in a circle: {}; remove one of these needs",
         path.join(" -> ")
     );
-    Problem::new(Reason::Cycle, format!("spec.steps[{at}].needs"), words)
+    Problem::new(Reason::Cycle, section.step(at, "needs"), words)
 }
 
-fn node(
-    at: usize,
-    step: &StepDefinition,
+fn node(site: &Site, needs: Vec<usize>, problems: &mut Vec<Problem>) -> Node {
+    let on_failure = site.step.on_failure.as_ref().map(|handler| {
+        let scope = (site.section, site.scope);
+        Box::new(handler::compile(
+            scope,
+            &site.place,
+            handler::ON_FAILURE,
+            handler,
+            problems,
+        ))
+    });
+    let when = site.step.when.as_deref();
+    let node = match &site.step.for_each {
+        None => work(site, site.step.clone(), needs, ("when", when), site.types, problems),
+        Some(each) => Node {
+            definition: fork::whole(site.step),
+            needs,
+            when: site.optional("when", when, site.types, Wanted::Boolean, problems),
+            flow: Some(CompiledFlow::ForEach(Box::new(fork::compile(site, each, problems)))),
+            writers: site.writers.to_vec(),
+            ..Node::default()
+        },
+    };
+    let reads = node.read_steps();
+    Node {
+        reads,
+        on_failure,
+        ..node
+    }
+}
+
+/// What a step does once, under these types; `when` with the name of its field.
+pub(super) fn work(
+    site: &Site,
+    definition: StepDefinition,
     needs: Vec<usize>,
-    upstream: BTreeSet<usize>,
-    scope: &check::Declared,
+    (field, when): (&str, Option<&str>),
+    types: &TypeEnv,
     problems: &mut Vec<Problem>,
 ) -> Node {
-    let path = format!("spec.steps[{at}]");
-    let mut compiled = |field: String, text: &str, wanted: check::Wanted| {
-        scope
-            .expression(&format!("{path}.{field}"), text, &upstream, wanted)
-            .map_err(|problem| problems.push(problem))
-            .ok()
-    };
-    let when = step
-        .when
-        .as_deref()
-        .and_then(|text| compiled("when".into(), text, check::Wanted::Boolean));
-    let idempotency_key = step
-        .idempotency_key
-        .as_deref()
-        .and_then(|text| compiled("idempotencyKey.expression".into(), text, check::Wanted::String));
-    let mut inputs = Vec::with_capacity(step.given.len());
-    for (index, binding) in step.given.iter().enumerate() {
-        let declared = check::declared_type(step, &binding.name);
-        let given = match (&binding.expression, &binding.value) {
-            (Some(text), _) => compiled(format!("inputs[{index}].expression"), text, declared).map(Given::Computed),
-            (None, Some(value)) => Some(Given::Literal(value.clone())),
-            (None, None) => Some(Given::Literal(serde_json::Value::Null)),
-        };
-        inputs.extend(given.map(|given| (binding.name.clone(), given)));
-    }
-    let fields = fields(&path, step, problems);
-    let id = StepId::root(&step.name);
-    Node {
-        key: id.to_string(),
-        id,
-        definition: step.clone(),
+    let step = site.step;
+    let when = site.optional(field, when, types, Wanted::Boolean, problems);
+    let flow = flow::compile(site, types, problems);
+    let types = flow.as_ref().map_or(types, |flow| flow.types(types));
+    let idempotency_key = site.optional(
+        "idempotencyKey.expression",
+        step.idempotency_key.as_deref(),
+        types,
+        Wanted::String,
+        problems,
+    );
+    let inputs = inputs(site, types, problems);
+    let fields = fields(site, problems);
+    let mut node = Node {
+        definition,
         needs,
-        upstream,
         when,
         inputs,
         fields,
         idempotency_key,
+        flow,
+        writers: site.writers.to_vec(),
+        reads: BTreeSet::new(),
+        on_failure: None,
+    };
+    node.reads = node.read_steps();
+    node
+}
+
+fn inputs(site: &Site, types: &TypeEnv, problems: &mut Vec<Problem>) -> Vec<(String, Given)> {
+    let mut inputs = Vec::with_capacity(site.step.given.len());
+    for (index, binding) in site.step.given.iter().enumerate() {
+        let wanted = check::declared_type(site.step, &binding.name);
+        let source = (binding.value.as_ref(), binding.expression.as_deref());
+        let given = site.given(&format!("inputs[{index}]"), source, types, wanted, problems);
+        inputs.extend(given.map(|given| (binding.name.clone(), given)));
     }
+    inputs
 }
 
 /// Computed fields see the inputs of their own step, as the Task that may have written them does.
-fn fields(path: &str, step: &StepDefinition, problems: &mut Vec<Problem>) -> Vec<(String, Expression)> {
+fn fields(site: &Site, problems: &mut Vec<Problem>) -> Vec<(String, Expression)> {
+    let step = site.step;
     let given = step.given.iter().map(|binding| binding.name.as_str());
     let types = job::field_types(step.declared.as_deref(), given);
     let mut fields = Vec::with_capacity(step.job.fields_from.len());
@@ -166,9 +256,9 @@ fn fields(path: &str, step: &StepDefinition, problems: &mut Vec<Problem>) -> Vec
             Err(error) => {
                 let reason = match step.kind {
                     Kind::Task => Reason::TaskMismatch,
-                    Kind::Job => Reason::ExpressionError,
+                    _ => Reason::ExpressionError,
                 };
-                let place = format!("{path}.job.fieldsFrom[{}].expression", from.field);
+                let place = site.path(&format!("job.fieldsFrom[{}].expression", from.field));
                 problems.push(Problem::new(reason, place, error.to_string()));
             }
         }
@@ -176,18 +266,22 @@ fn fields(path: &str, step: &StepDefinition, problems: &mut Vec<Problem>) -> Vec
     fields
 }
 
-/// Outputs of the run: they may read every step.
+/// Outputs of the run, or of a block: they may read every step.
 fn outputs(
-    definition: &Definition,
+    section: &Section,
     scope: &check::Declared,
     problems: &mut Vec<Problem>,
 ) -> Vec<(WorkflowOutput, Expression)> {
-    let all: BTreeSet<usize> = (0..definition.steps.len()).collect();
-    let mut outputs = Vec::with_capacity(definition.outputs.len());
-    for (index, output) in definition.outputs.iter().enumerate() {
-        problems.extend(names::check(&output.name, format!("spec.outputs[{index}].name")));
-        let path = format!("spec.outputs[{index}].expression");
-        match scope.expression(&path, &output.expression, &all, check::Wanted::Typed(output.kind)) {
+    let all: BTreeSet<usize> = (0..section.steps.len()).collect();
+    let types = variable::with_variables(scope.types(), section, scope.writers());
+    let mut outputs = Vec::with_capacity(section.outputs.len());
+    for (index, output) in section.outputs.iter().enumerate() {
+        problems.extend(names::check(
+            &output.name,
+            format!("{}.outputs[{index}].name", section.path),
+        ));
+        let path = format!("{}.outputs[{index}].expression", section.path);
+        match scope.expression(&path, &output.expression, (&all, &types), Wanted::Typed(output.kind)) {
             Ok(expression) => outputs.push((output.clone(), expression)),
             Err(problem) => problems.push(problem),
         }

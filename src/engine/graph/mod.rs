@@ -3,44 +3,118 @@
 mod check;
 mod compile;
 mod cycle;
+mod flow;
+mod fork;
+mod handler;
 mod names;
+mod reads;
+mod section;
+mod site;
+mod size;
+mod variable;
 
-use jobwright_api::policy::Then;
-use jobwright_api::value::WorkflowOutput;
+use jobwright_api::{Duration, Exit, ForEach, Input, Loop, ValueType, Variable, policy::Then, value::WorkflowOutput};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use handler::{ON_EXIT, ON_FAILURE};
 
 use crate::{
-    definition::{Definition, StepDefinition},
+    definition::{Definition, Kind, StepDefinition},
     expr::{Expression, TypeEnv},
-    id::StepId,
     problem::Problem,
 };
 
-/// A definition whose names, needs and expressions hold, with its steps in an order that respects
-/// the needs and otherwise keeps the author's.
+/// A definition whose names, needs and expressions hold.
 #[derive(Clone, Debug)]
 pub struct Graph {
     definition: Definition,
+    root: Body,
+    blocks: BTreeMap<String, Body>,
+}
+
+/// A list of steps in an order that respects the needs and otherwise keeps the author's.
+#[derive(Clone, Debug)]
+pub(crate) struct Body {
     nodes: Vec<Node>,
+    positions: BTreeMap<String, usize>,
     /// Positions in `nodes`, needs before those that need them.
     order: Vec<usize>,
+    declared: Vec<Input>,
     outputs: Vec<(WorkflowOutput, Expression)>,
     types: TypeEnv,
+    /// Positions of the steps that set variables, in their order: what outputs and handlers read.
+    writers: Vec<usize>,
+    /// Names of the steps that are read once all have ended.
+    reads: BTreeSet<String>,
+    /// What runs at the end: each a body of one step.
+    on_failure: Option<Box<Self>>,
+    on_exit: Option<Box<Self>>,
 }
 
 /// One step, with what its expressions became.
-#[derive(Clone, Debug)]
-pub struct Node {
-    id: StepId,
-    key: String,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
     definition: StepDefinition,
     needs: Vec<usize>,
-    upstream: BTreeSet<usize>,
     when: Option<Expression>,
     inputs: Vec<(String, Given)>,
     fields: Vec<(String, Expression)>,
     idempotency_key: Option<Expression>,
+    flow: Option<CompiledFlow>,
+    /// Positions of the steps above that set variables, in their order.
+    writers: Vec<usize>,
+    /// Names of the steps that its expressions read.
+    reads: BTreeSet<String>,
+    /// What runs once this step has failed: a body of one step.
+    on_failure: Option<Box<Body>>,
+}
+
+/// What a step without a Job of its own does.
+#[derive(Clone, Debug)]
+pub(crate) enum CompiledFlow {
+    Block(String),
+    /// Cases with their blocks, and the block of the default.
+    Choice(Vec<(Expression, String)>, String),
+    Loop(Box<CompiledLoop>),
+    Wait(CompiledWait),
+    Set(Vec<(Variable, Given)>),
+    Exit(Box<CompiledExit>),
+    ForEach(Box<CompiledForEach>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledLoop {
+    pub(crate) definition: Loop,
+    pub(crate) before: Option<Expression>,
+    pub(crate) after: Option<Expression>,
+    /// What `while` and the inputs of the body may read, and `until` beside it.
+    pub(crate) types: TypeEnv,
+    pub(crate) types_after: TypeEnv,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledExit {
+    pub(crate) definition: Exit,
+    /// Outputs of the run, with the type that it declares.
+    pub(crate) outputs: Vec<(String, ValueType, Given)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct CompiledForEach {
+    pub(crate) definition: ForEach,
+    pub(crate) items: Option<Expression>,
+    pub(crate) stop_when: Option<Expression>,
+    /// What `stopWhen` may read.
+    pub(crate) types_after: TypeEnv,
+    /// The step as each item runs it.
+    pub(crate) item: Body,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum CompiledWait {
+    For(Duration),
+    At(Expression),
 }
 
 /// Where the value of an input comes from.
@@ -64,30 +138,83 @@ impl Graph {
         &self.definition
     }
 
+    /// The steps of the run itself.
+    pub(crate) const fn root(&self) -> &Body {
+        &self.root
+    }
+
+    pub(crate) fn has_waits(&self) -> bool {
+        let blocks = self.definition.blocks.values();
+        let mut steps = self
+            .definition
+            .steps
+            .iter()
+            .chain(blocks.flat_map(|block| &block.steps));
+        steps.any(|step| step.kind == Kind::Wait)
+    }
+
+    pub(crate) fn block(&self, name: &str) -> Option<&Body> {
+        self.blocks.get(name)
+    }
+}
+
+impl Body {
+    /// A body that one step makes up: of an item, of a handler.
+    fn of_one(node: Node, types: TypeEnv) -> Self {
+        Self {
+            positions: [(node.definition.name.clone(), 0)].into(),
+            nodes: vec![node],
+            order: vec![0],
+            declared: Vec::new(),
+            outputs: Vec::new(),
+            types,
+            writers: Vec::new(),
+            reads: BTreeSet::new(),
+            on_failure: None,
+            on_exit: None,
+        }
+    }
+
     /// The steps as the author wrote them.
-    #[must_use]
-    pub fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// Needs before those that need them.
-    pub fn in_order(&self) -> impl Iterator<Item = &Node> {
-        self.order.iter().filter_map(|position| self.nodes.get(*position))
+    /// Positions of the steps, needs before those that need them.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
     }
 
-    /// The direct needs of a step.
-    pub fn needs<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
-        node.needs.iter().filter_map(|position| self.nodes.get(*position))
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
     }
 
-    /// All steps above a step.
-    pub fn upstream<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
-        node.upstream.iter().filter_map(|position| self.nodes.get(*position))
+    /// What a block takes in.
+    pub(crate) fn declared(&self) -> &[Input] {
+        &self.declared
     }
 
     /// The types that the expressions were checked against.
     pub(crate) const fn types(&self) -> &TypeEnv {
         &self.types
+    }
+
+    /// Positions of the steps that set variables, in their order.
+    pub(crate) fn writers(&self) -> &[usize] {
+        &self.writers
+    }
+
+    /// Names of the steps that are read once all have ended.
+    pub(crate) const fn reads(&self) -> &BTreeSet<String> {
+        &self.reads
+    }
+
+    pub(crate) fn on_failure(&self) -> Option<&Self> {
+        self.on_failure.as_deref()
+    }
+
+    pub(crate) fn on_exit(&self) -> Option<&Self> {
+        self.on_exit.as_deref()
     }
 
     pub(crate) fn outputs(&self) -> impl Iterator<Item = (&WorkflowOutput, &Expression)> {
@@ -96,20 +223,16 @@ impl Graph {
 }
 
 impl Node {
-    #[must_use]
-    pub const fn id(&self) -> &StepId {
-        &self.id
-    }
-
-    /// The printed id: the key in the status.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    #[must_use]
-    pub const fn definition(&self) -> &StepDefinition {
+    pub(crate) const fn definition(&self) -> &StepDefinition {
         &self.definition
+    }
+
+    pub(crate) fn needs(&self) -> &[usize] {
+        &self.needs
+    }
+
+    pub(crate) const fn flow(&self) -> Option<&CompiledFlow> {
+        self.flow.as_ref()
     }
 
     pub(crate) const fn when(&self) -> Option<&Expression> {
@@ -128,12 +251,27 @@ impl Node {
         self.idempotency_key.as_ref()
     }
 
+    /// Positions of the steps above that set variables, in their order.
+    pub(crate) fn writers(&self) -> &[usize] {
+        &self.writers
+    }
+
+    /// Names of the steps that its expressions read.
+    pub(crate) const fn reads(&self) -> &BTreeSet<String> {
+        &self.reads
+    }
+
+    pub(crate) fn on_failure(&self) -> Option<&Body> {
+        self.on_failure.as_deref()
+    }
+
     /// Its failure lets the steps below start.
     pub(crate) const fn failure_counts_as_done(&self) -> bool {
         matches!(self.definition.then, Then::Continue | Then::FailAtEnd)
     }
 
-    pub(crate) const fn failure_fails_run(&self) -> bool {
-        matches!(self.definition.then, Then::Fail | Then::FailAtEnd)
+    /// Its failure lets all else go on, and fails what is around it then.
+    pub(crate) const fn fails_at_end(&self) -> bool {
+        matches!(self.definition.then, Then::FailAtEnd)
     }
 }

@@ -48,6 +48,9 @@ pub fn build(attempt: &Attempt<'_>, enforced: &Layer) -> Result<Job, Unbuildable
     if let Some(carried) = &attempt.carried {
         annotations.insert(annotation::CARRIED.to_owned(), carried.clone());
     }
+    if let Some(ttl_s) = ttl_seconds_after_finished(&attempt.step.job, enforced) {
+        annotations.insert(annotation::TTL.to_owned(), ttl_s.to_string());
+    }
     Ok(Job {
         metadata: ObjectMeta {
             name: Some(job_name(attempt.run, attempt.id, attempt.number)),
@@ -86,8 +89,7 @@ pub fn pod_of(job: &Job) -> Pod {
 }
 
 /// The TTL that a Job gets once its result is stored; none: it goes with the run.
-#[must_use]
-pub fn ttl_seconds_after_finished(template: &JobTemplate, enforced: &Layer) -> Option<i32> {
+fn ttl_seconds_after_finished(template: &JobTemplate, enforced: &Layer) -> Option<i32> {
     enforced
         .ttl_seconds_after_finished
         .or(template.ttl_seconds_after_finished)

@@ -28,7 +28,7 @@ mod sources;
 mod tests;
 mod values;
 
-pub use build::{build, pod_of, ttl_seconds_after_finished};
+pub use build::{build, pod_of};
 pub use check::settings as check_settings;
 pub(crate) use field::{compile_field, field_types};
 pub use fold::{Layers, enforce, fold};

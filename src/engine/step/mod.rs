@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod deadline;
+pub(crate) mod join;
 pub(crate) mod observe;
 pub(crate) mod outcome;
 pub(crate) mod output;

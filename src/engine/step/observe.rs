@@ -9,7 +9,7 @@ use super::{
 use crate::{
     decision::Action,
     draft::{Cause, Draft},
-    graph::Node,
+    frame::Instance,
     job::pod_of,
     observed::{JobView, Observed, RefusalKind},
     run::Run,
@@ -24,9 +24,9 @@ const PROBE_PAUSE_S_MAX: i64 = 60;
 const SUB_STATUS_AFTER_S: i64 = 2;
 
 /// Looks at the running attempt of a step and moves the step accordingly.
-pub(crate) fn observe(run: &Run, draft: &mut Draft, node: &Node) {
+pub(crate) fn observe(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
     let Some(attempt) = draft
-        .step(node.key())
+        .step(instance.key())
         .and_then(|step| step.attempts.recent.last())
         .cloned()
     else {
@@ -37,19 +37,19 @@ pub(crate) fn observe(run: &Run, draft: &mut Draft, node: &Node) {
     let Some(job) = found.filter(|job| is_same(job, &attempt)) else {
         // Where another Job has taken the name, ours is gone for sure.
         let is_gone = found.is_some() || observed.notes.absent.contains(&attempt.job);
-        missing(run, draft, node, &attempt, is_gone);
+        missing(run, draft, instance, &attempt, is_gone);
         return;
     };
     let pods = observed.pods.get(&attempt.job).map_or(&[][..], Vec::as_slice);
     let is_podless = observed.notes.podless.contains(&attempt.job);
     let verdict = judge(job, pods, is_podless, attempt.interruption.as_ref());
-    let stop_is_stored = is_stop_stored(observed, node.key(), &attempt);
+    let stop_is_stored = is_stop_stored(observed, instance.key(), &attempt);
     match (verdict, &attempt.stop) {
         // An exit reported before the stop was stored counts.
         (Verdict::Open(_) | Verdict::Unread, Some(_)) => stop(draft, job, stop_is_stored),
         (_, Some(_)) if stop_is_stored => stop(draft, job, true),
         (Verdict::Unread, None) => draft.act(Action::ConfirmPods { job: attempt.job }),
-        (Verdict::Open(open), None) => still_open(run, draft, node, &attempt, &open),
+        (Verdict::Open(open), None) => still_open(run, draft, instance, &attempt, &open),
         (
             Verdict::Succeeded {
                 message,
@@ -58,12 +58,12 @@ pub(crate) fn observe(run: &Run, draft: &mut Draft, node: &Node) {
             },
             _,
         ) => {
-            withdraw_stop(draft, node.key());
-            succeeded(run, draft, node, message.as_deref(), seen, is_ahead);
+            withdraw_stop(draft, instance.key());
+            succeeded(run, draft, instance, message.as_deref(), seen, is_ahead);
         }
         (Verdict::Failed(failure, seen), _) => {
-            withdraw_stop(draft, node.key());
-            outcome::fail(draft, node, &run.identity, &failure, seen);
+            withdraw_stop(draft, instance.key());
+            outcome::fail(draft, instance, &run.identity, &failure, seen);
         }
     }
 }
@@ -98,7 +98,7 @@ fn withdraw_stop(draft: &mut Draft, key: &str) {
 }
 
 /// The stores do not know the Job. Only a confirmed absence counts.
-fn missing(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus, is_gone: bool) {
+fn missing(run: &Run, draft: &mut Draft, instance: Instance<'_>, attempt: &AttemptStatus, is_gone: bool) {
     if !is_gone {
         draft.act(Action::ConfirmJob {
             name: attempt.job.clone(),
@@ -106,11 +106,11 @@ fn missing(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus, i
         return;
     }
     match (&attempt.stop, &attempt.interruption) {
-        (Some(stop), _) => outcome::stopped(draft, node, &run.identity, stop),
+        (Some(stop), _) => outcome::stopped(draft, instance, &run.identity, stop),
         (None, Some(interruption)) => {
             outcome::fail(
                 draft,
-                node,
+                instance,
                 &run.identity,
                 &interruption.clone().into(),
                 Seen::default(),
@@ -121,23 +121,23 @@ fn missing(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus, i
                 Reason::ResultLost,
                 "the Job was deleted before its result was read; it may have run, so it is not started again",
             );
-            outcome::fail(draft, node, &run.identity, &failure, Seen::default());
+            outcome::fail(draft, instance, &run.identity, &failure, Seen::default());
         }
     }
 }
 
-fn succeeded(run: &Run, draft: &mut Draft, node: &Node, message: Option<&str>, seen: Seen, is_ahead: bool) {
-    let declared = &node.definition().outputs;
+fn succeeded(run: &Run, draft: &mut Draft, instance: Instance<'_>, message: Option<&str>, seen: Seen, is_ahead: bool) {
+    let declared = &instance.definition().outputs;
     let Some(message) = message.or_else(|| declared.is_empty().then_some("")) else {
         let failure = Failure::new(
             Reason::ResultLost,
             "the Job completed, but its pod was gone before its outputs could be read",
         );
-        outcome::fail(draft, node, &run.identity, &failure, seen);
+        outcome::fail(draft, instance, &run.identity, &failure, seen);
         return;
     };
     match output::read(declared, message) {
-        Ok(outputs) => outcome::succeed(draft, node, outputs, seen),
+        Ok(outputs) => outcome::succeed(draft, instance, outputs, seen),
         // Another attempt waits until the pod of this one has ended: only success runs ahead.
         Err(_) if is_ahead => {}
         Err(words) => {
@@ -145,29 +145,29 @@ fn succeeded(run: &Run, draft: &mut Draft, node: &Node, message: Option<&str>, s
                 exit_code: Some(0),
                 ..Failure::new(Reason::OutputInvalid, words)
             };
-            outcome::fail(draft, node, &run.identity, &failure, seen);
+            outcome::fail(draft, instance, &run.identity, &failure, seen);
         }
     }
 }
 
-fn still_open(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus, open: &Open) {
+fn still_open(run: &Run, draft: &mut Draft, instance: Instance<'_>, attempt: &AttemptStatus, open: &Open) {
     let now = draft.now();
     let probed = if open.podless {
-        probe(run, draft, node, attempt)
+        probe(run, draft, instance, attempt)
     } else {
         None
     };
     if open.seen.started && attempt.started_at.is_none() {
-        draft.edit_attempt(node.key(), |attempt| {
+        draft.edit_attempt(instance.key(), |attempt| {
             attempt.phase = StepPhase::Running;
             attempt.started_at = Some(now.clone());
         });
-        draft.edit(node.key(), |step| {
+        draft.edit(instance.key(), |step| {
             step.started_at.get_or_insert(now);
         });
-        draft.move_step(node.key(), StepPhase::Running, Cause::default());
+        draft.move_step(instance.key(), StepPhase::Running, Cause::default());
     }
-    draft.edit_attempt(node.key(), |attempt| {
+    draft.edit_attempt(instance.key(), |attempt| {
         attempt.pod.clone_from(&open.seen.pod);
         attempt.node.clone_from(&open.seen.node);
         attempt.interruption.clone_from(&open.interruption);
@@ -177,8 +177,8 @@ fn still_open(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus
     } else {
         open.waits.clone().or(probed)
     };
-    show_wait(draft, node.key(), attempt, waits.as_ref());
-    arm_deadline(draft, node, waits.as_ref().map(|(_, words)| words.as_str()));
+    show_wait(draft, instance.key(), attempt, waits.as_ref());
+    arm_deadline(draft, instance, waits.as_ref().map(|(_, words)| words.as_str()));
 }
 
 /// Writes or clears the word that says why a step does not start.
@@ -202,10 +202,10 @@ fn show_wait(draft: &mut Draft, key: &str, attempt: &AttemptStatus, waits: Optio
     });
 }
 
-fn arm_deadline(draft: &mut Draft, node: &Node, blocked_by: Option<&str>) {
-    let nearest = draft.step(node.key()).and_then(|step| {
+fn arm_deadline(draft: &mut Draft, instance: Instance<'_>, blocked_by: Option<&str>) {
+    let nearest = draft.step(instance.key()).and_then(|step| {
         let attempt = step.attempts.recent.last()?;
-        deadline::nearest(&node.definition().timeouts, step, attempt)
+        deadline::nearest(&instance.definition().timeouts, step, attempt)
     });
     let Some(deadline) = nearest else {
         return;
@@ -215,12 +215,12 @@ fn arm_deadline(draft: &mut Draft, node: &Node, blocked_by: Option<&str>) {
         draft.wake(deadline.at);
     } else {
         let stop: Stop = deadline.stop(now, blocked_by);
-        draft.stop_attempt(node.key(), stop);
+        draft.stop_attempt(instance.key(), stop);
     }
 }
 
 /// Asks for the words of whoever refuses the pod of this Job, after a while and then ever less often.
-fn probe(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus) -> Option<(SubStatus, String)> {
+fn probe(run: &Run, draft: &mut Draft, instance: Instance<'_>, attempt: &AttemptStatus) -> Option<(SubStatus, String)> {
     let known = run.observed.notes.probes.get(&attempt.job);
     let (since, pause_s) = match known {
         Some(probe) => {
@@ -232,7 +232,7 @@ fn probe(run: &Run, draft: &mut Draft, node: &Node, attempt: &AttemptStatus) -> 
     let due = since.saturating_add(jiff::SignedDuration::from_secs(pause_s)).ok()?;
     if draft.now().0 < due {
         draft.wake(due);
-    } else if let Ok(job) = start::make_job(run, draft, node, attempt.number) {
+    } else if let Ok(job) = start::make_job(run, draft, instance, attempt.number) {
         draft.act(Action::ProbePod {
             name: attempt.job.clone(),
             pod: Box::new(pod_of(&job)),

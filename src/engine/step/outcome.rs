@@ -15,57 +15,75 @@ use super::{
 };
 use crate::{
     draft::{Cause, Draft},
-    graph::Node,
+    frame::Instance,
     job,
     text::{MESSAGE_BYTES_MAX, clip},
 };
 
 /// The attempt ended well: so does the step.
-pub(crate) fn succeed(draft: &mut Draft, node: &Node, outputs: BTreeMap<String, Value>, seen: Seen) {
-    close_attempt(draft, node.key(), StepPhase::Succeeded, None, seen);
-    draft.edit(node.key(), |step| step.outputs = outputs);
-    draft.move_step(node.key(), StepPhase::Succeeded, Cause::default());
+pub(crate) fn succeed(draft: &mut Draft, instance: Instance<'_>, outputs: BTreeMap<String, Value>, seen: Seen) {
+    close_attempt(draft, instance.key(), StepPhase::Succeeded, None, seen);
+    draft.edit(instance.key(), |step| step.outputs = outputs);
+    draft.move_step(instance.key(), StepPhase::Succeeded, Cause::default());
 }
 
 /// The attempt ended by its own or the platform's failure.
-pub(crate) fn fail(draft: &mut Draft, node: &Node, run: &crate::id::RunIdentity, failure: &Failure, seen: Seen) {
-    let attempt = draft.step(node.key()).and_then(|step| step.attempts.recent.last());
+pub(crate) fn fail(
+    draft: &mut Draft,
+    instance: Instance<'_>,
+    run: &crate::id::RunIdentity,
+    failure: &Failure,
+    seen: Seen,
+) {
+    let attempt = draft.step(instance.key()).and_then(|step| step.attempts.recent.last());
     let has_started = seen.started || attempt.is_some_and(|attempt| attempt.started_at.is_some());
-    close_attempt(draft, node.key(), StepPhase::Failed, Some(failure), seen);
+    close_attempt(draft, instance.key(), StepPhase::Failed, Some(failure), seen);
     let class = match failure.reason {
         // The Job's own deadline stood in for ours while nobody looked: scheduleToStart is not retried.
         Reason::DeadlineExceeded if !has_started => Class::Final,
         _ => retry::class(&failure.reason),
     };
-    retry_or_fail(draft, node, run, failure, class);
+    retry_or_fail(draft, instance, run, failure, class);
 }
 
 /// The attempt was stopped by us, and its Job is gone.
-pub(crate) fn stopped(draft: &mut Draft, node: &Node, run: &crate::id::RunIdentity, stop: &Stop) {
+pub(crate) fn stopped(draft: &mut Draft, instance: Instance<'_>, run: &crate::id::RunIdentity, stop: &Stop) {
     let failure = Failure::new(stop.reason.clone(), stop.message.clone().unwrap_or_default());
     match stop.timeout {
         None | Some(Timeout::Total) => {
-            close_attempt(draft, node.key(), StepPhase::Cancelled, Some(&failure), Seen::default());
+            close_attempt(
+                draft,
+                instance.key(),
+                StepPhase::Cancelled,
+                Some(&failure),
+                Seen::default(),
+            );
             draft.move_step(
-                node.key(),
+                instance.key(),
                 StepPhase::Cancelled,
                 Cause::new(failure.reason, &failure.message),
             );
         }
         Some(timeout) => {
-            close_attempt(draft, node.key(), StepPhase::Failed, Some(&failure), Seen::default());
+            close_attempt(
+                draft,
+                instance.key(),
+                StepPhase::Failed,
+                Some(&failure),
+                Seen::default(),
+            );
             let class = match timeout {
                 Timeout::StartToClose => Class::Program,
                 _ => Class::Final,
             };
-            retry_or_fail(draft, node, run, &failure, class);
+            retry_or_fail(draft, instance, run, &failure, class);
         }
     }
 }
 
 /// The step ends without an attempt of its own having failed: bad input, a refused Job, a passed deadline.
-pub(crate) fn fail_step(draft: &mut Draft, node: &Node, reason: Reason, message: &str) {
-    draft.move_step(node.key(), StepPhase::Failed, Cause::new(reason, message));
+pub(crate) fn fail_step(draft: &mut Draft, instance: Instance<'_>, reason: Reason, message: &str) {
+    draft.move_step(instance.key(), StepPhase::Failed, Cause::new(reason, message));
 }
 
 fn close_attempt(draft: &mut Draft, key: &str, phase: StepPhase, failure: Option<&Failure>, seen: Seen) {
@@ -75,9 +93,11 @@ fn close_attempt(draft: &mut Draft, key: &str, phase: StepPhase, failure: Option
         attempt.finished_at = Some(now.clone());
         attempt.pod = seen.pod.or_else(|| attempt.pod.take());
         attempt.node = seen.node.or_else(|| attempt.node.take());
-        if phase == StepPhase::Succeeded {
+        if phase == StepPhase::Succeeded || seen.started {
             // A short program is never seen running: it ran for less than the kubelet's tick.
             attempt.started_at.get_or_insert_with(|| now.clone());
+        }
+        if phase == StepPhase::Succeeded {
             attempt.exit_code = Some(0);
         }
         if let Some(failure) = failure {
@@ -93,13 +113,19 @@ fn close_attempt(draft: &mut Draft, key: &str, phase: StepPhase, failure: Option
     });
 }
 
-fn retry_or_fail(draft: &mut Draft, node: &Node, run: &crate::id::RunIdentity, failure: &Failure, class: Class) {
-    let Some(step) = draft.step(node.key()) else {
+fn retry_or_fail(
+    draft: &mut Draft,
+    instance: Instance<'_>,
+    run: &crate::id::RunIdentity,
+    failure: &Failure,
+    class: Class,
+) {
+    let Some(step) = draft.step(instance.key()) else {
         return;
     };
     let count = step.attempts.count;
     let of_platform = step.attempts.platform_failures;
-    let policy = node.definition().retry.as_ref();
+    let policy = instance.definition().retry.as_ref();
     let failures = match class {
         Class::Platform => of_platform.saturating_add(1),
         Class::Program | Class::Final => count.saturating_sub(of_platform),
@@ -109,22 +135,22 @@ fn retry_or_fail(draft: &mut Draft, node: &Node, run: &crate::id::RunIdentity, f
         Class::Program => retry::allows(policy, failures, failure.exit_code),
         Class::Final => false,
     };
-    let delay = retry::delay(policy, failures, job::jitter(run, node.id(), count));
+    let delay = retry::delay(policy, failures, job::jitter(run, instance.id(), count));
     let now = draft.now().0;
     let due = now.saturating_add(delay.signed()).unwrap_or(jiff::Timestamp::MAX);
-    let is_in_time = deadline::to_close(&node.definition().timeouts, step).is_none_or(|deadline| due < deadline.at);
+    let is_in_time = deadline::to_close(&instance.definition().timeouts, step).is_none_or(|deadline| due < deadline.at);
     if class == Class::Platform {
-        draft.edit(node.key(), |step| {
+        draft.edit(instance.key(), |step| {
             step.attempts.platform_failures = failures;
         });
     }
     let cause = Cause::new(failure.reason.clone(), &failure.message);
     if is_allowed && is_in_time {
-        draft.move_step(node.key(), StepPhase::BackingOff, cause);
-        draft.edit(node.key(), |step| {
+        draft.move_step(instance.key(), StepPhase::BackingOff, cause);
+        draft.edit(instance.key(), |step| {
             step.next_attempt_at = Some(MicroTime(due));
         });
     } else {
-        draft.move_step(node.key(), StepPhase::Failed, cause);
+        draft.move_step(instance.key(), StepPhase::Failed, cause);
     }
 }

@@ -55,13 +55,17 @@ pub(crate) fn allows(retry: Option<&Retry>, failures: u32, exit_code: Option<i32
 /// Saturates: no input makes it overflow, and it is never longer than ten years.
 pub(crate) fn delay(retry: Option<&Retry>, failures: u32, u: f64) -> Duration {
     let none = Backoff::default();
-    let backoff = retry.map_or(&none, |retry| &retry.backoff);
+    backoff(retry.map_or(&none, |retry| &retry.backoff), failures, u)
+}
+
+/// The same of a bare backoff, after the `count`th time.
+pub(crate) fn backoff(backoff: &Backoff, count: u32, u: f64) -> Duration {
     let initial = backoff.initial.unwrap_or(INITIAL_DEFAULT);
     let max = backoff
         .max
         .unwrap_or_else(|| Duration::from_millis(initial.as_millis().saturating_mul(MAX_OVER_INITIAL)));
     let factor = backoff.factor.unwrap_or(FACTOR_DEFAULT).max(1.0);
-    let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+    let exponent = i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX);
     let grown = millis(initial) * factor.powi(exponent);
     let spread = backoff.jitter.unwrap_or(JITTER_DEFAULT).clamp(0.0, 1.0) * u.clamp(0.0, 1.0);
     from_millis(grown.min(millis(max)) * (1.0 + spread))

@@ -3,18 +3,24 @@
 use jobwright_api::{AttemptStatus, Reason, StepPhase, StepStatus, SubStatus};
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{deadline, observe::observe, outcome};
+use super::{
+    deadline,
+    join::{self, Join},
+    observe::observe,
+    outcome,
+};
 use crate::{
     decision::Action,
+    definition::Kind,
     draft::{Cause, Draft},
-    expr,
-    graph::{Given, Node},
+    expr, flow,
+    frame::Instance,
     job::{self, Attempt, Unbuildable},
     number::as_stored,
     observed::{JobView, Refusal, RefusalKind},
-    run::Run,
+    run::{Mood, Run},
     scope,
     text::clip,
 };
@@ -26,14 +32,23 @@ const SHOWN_INPUTS_BYTES_MAX: usize = 1024;
 const REFUSED_PAUSE_S_MAX: i64 = 60;
 
 /// Moves a step that has no open attempt as far as it may go now.
-pub(crate) fn start(run: &Run, draft: &mut Draft, node: &Node, is_failing: bool) {
-    let Some(step) = draft.step(node.key()) else {
+pub(crate) fn start(run: &Run, draft: &mut Draft, instance: Instance<'_>, mood: Mood<'_>) {
+    let Some(step) = draft.step(instance.key()) else {
         return;
     };
+    if step.phase == StepPhase::Pending && resume(run, draft, instance) {
+        return;
+    }
+    let Some(step) = draft.step(instance.key()) else {
+        return;
+    };
+    if run.ends_now(draft) {
+        return;
+    }
     let may_start = match step.phase {
-        StepPhase::Pending => is_admitted(run, draft, node, is_failing),
-        StepPhase::Queued if is_failing && step.attempts.is_none() => {
-            omit(run, draft, node, &run.failure(draft));
+        StepPhase::Pending => is_admitted(run, draft, instance, mood),
+        StepPhase::Queued if mood.is_failing && step.attempts.is_none() => {
+            omit(run, draft, instance, &failure(draft, instance));
             false
         }
         StepPhase::Queued => !run.is_suspended(),
@@ -41,9 +56,58 @@ pub(crate) fn start(run: &Run, draft: &mut Draft, node: &Node, is_failing: bool)
         _ => false,
     };
     // An attempt that ended just now may be followed already: the Job was made before a loss of memory.
-    if may_start && !adopt(run, draft, node) {
-        make(run, draft, node);
+    if !may_start {
+        return;
     }
+    if let Some(flow) = instance.flow() {
+        flow::begin(run, draft, instance, flow);
+    } else if !adopt(run, draft, instance) {
+        make(run, draft, instance);
+    }
+}
+
+/// A step that needs this one has gone on, at once or over others whose end is lost likewise. One that would go on
+/// without it tells nothing.
+pub(crate) fn has_followers(run: &Run, draft: &Draft, instance: Instance<'_>) -> bool {
+    if draft.phase_of(instance.key()).is_terminal() {
+        return false;
+    }
+    let mut seen = BTreeSet::from([instance.key()]);
+    let mut behind = vec![instance];
+    while let Some(step) = behind.pop() {
+        let needs_it = |other: &Instance<'_>| {
+            other.definition().join.is_none() && other.needs().any(|need| need.key() == step.key())
+        };
+        for other in instance.frame().instances().filter(needs_it) {
+            let has_gone_on = draft.step(other.key()).is_some_and(|step| {
+                let is_judged = matches!(
+                    step.phase,
+                    StepPhase::Succeeded | StepPhase::Failed | StepPhase::Skipped
+                );
+                is_judged || step.scheduled_at.is_some()
+            });
+            if has_gone_on || (other.flow().is_some() && run.has_jobs_below(other.id())) {
+                return true;
+            }
+            if seen.insert(other.key()) {
+                behind.push(other);
+            }
+        }
+    }
+    false
+}
+
+/// A step without a Job of its own has begun, and that was lost before it was stored: a Job below it tells.
+/// It goes on from there, whatever else has happened since, as a step does whose own Job is found.
+pub(crate) fn resume(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
+    let Some(flow) = instance.flow() else {
+        return false;
+    };
+    let has_begun = join::join(draft, instance) == Join::Met && run.has_begun(instance, 0);
+    if has_begun {
+        flow::begin(run, draft, instance, flow);
+    }
+    has_begun
 }
 
 fn is_due(draft: &mut Draft, due: Option<jiff::Timestamp>) -> bool {
@@ -56,139 +120,138 @@ fn is_due(draft: &mut Draft, due: Option<jiff::Timestamp>) -> bool {
     }
 }
 
-/// What the needs of a step say.
-enum Join {
-    Waits,
-    Met,
-    /// It can never be met: the need that ended badly.
-    Lost(String),
-}
-
-fn join(run: &Run, draft: &Draft, node: &Node) -> Join {
-    let mut waits = false;
-    for need in run.graph.needs(node) {
-        match draft.phase_of(need.key()) {
-            StepPhase::Succeeded | StepPhase::Skipped => {}
-            StepPhase::Failed if need.failure_counts_as_done() => {}
-            phase if phase.is_terminal() => {
-                return Join::Lost(format!("{} is {phase}", need.key()));
-            }
-            _ => waits = true,
-        }
-    }
-    if waits { Join::Waits } else { Join::Met }
+/// Why nothing new starts beside this step, in words.
+fn failure(draft: &Draft, instance: Instance<'_>) -> String {
+    let mut steps = instance.frame().instances();
+    let failed = steps.find(|other| join::is_failure(draft, *other));
+    failed.map_or_else(
+        || "another step failed".to_owned(),
+        |other| format!("{} failed", other.key()),
+    )
 }
 
 /// Join, run, `when`: in this order, each judged once.
-fn is_admitted(run: &Run, draft: &mut Draft, node: &Node, is_failing: bool) -> bool {
-    match join(run, draft, node) {
+fn is_admitted(run: &Run, draft: &mut Draft, instance: Instance<'_>, mood: Mood<'_>) -> bool {
+    match join::join(draft, instance) {
         Join::Lost(words) => {
-            omit(run, draft, node, &words);
+            omit(run, draft, instance, &words);
             return false;
         }
-        Join::Waits | Join::Met if is_failing => {
-            omit(run, draft, node, &run.failure(draft));
+        Join::Waits | Join::Met if mood.is_failing => {
+            omit(run, draft, instance, &failure(draft, instance));
             return false;
         }
         Join::Waits => return false,
         Join::Met => {}
     }
-    if run.is_suspended() {
+    if run.is_suspended() && !mood.has_ended {
         return false;
     }
-    let Some(when) = node.when() else {
+    let Some(when) = instance.when() else {
         return true;
     };
-    match when.evaluate(&scope::of(run, draft, when)) {
+    match when.evaluate(&scope::of(run, draft, instance, when)) {
         Ok(Value::Bool(true)) => true,
         Ok(Value::Bool(false)) => {
             let cause = Cause::new(Reason::WhenFalse, "");
-            draft.move_step(node.key(), StepPhase::Skipped, cause);
+            draft.move_step(instance.key(), StepPhase::Skipped, cause);
             false
         }
         Ok(other) => {
             let found = jobwright_api::ValueType::name_of(&other);
             let words = format!("when: gives {found} instead of a boolean");
-            outcome::fail_step(draft, node, Reason::ExpressionError, &words);
+            outcome::fail_step(draft, instance, Reason::ExpressionError, &words);
             false
         }
         Err(error) => {
-            outcome::fail_step(draft, node, Reason::ExpressionError, &format!("when: {error}"));
+            outcome::fail_step(draft, instance, Reason::ExpressionError, &format!("when: {error}"));
             false
         }
     }
 }
 
-fn omit(run: &Run, draft: &mut Draft, node: &Node, words: &str) {
-    if must_confirm(run, draft, node) {
+fn omit(run: &Run, draft: &mut Draft, instance: Instance<'_>, words: &str) {
+    if must_confirm(run, draft, instance) {
         return;
     }
-    draft.move_step(node.key(), StepPhase::Omitted, Cause::new(Reason::NeedNotMet, words));
+    draft.move_step(
+        instance.key(),
+        StepPhase::Omitted,
+        Cause::new(Reason::NeedNotMet, words),
+    );
 }
 
 /// A Job of this step that is not on record: made just now, or before a loss of memory. Its existence
 /// means started, whatever else has happened since.
-pub(crate) fn adopt(run: &Run, draft: &mut Draft, node: &Node) -> bool {
-    let Some(found) = next_job(run, draft, node) else {
+pub(crate) fn adopt(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
+    let Some(found) = next_job(run, draft, instance) else {
         return false;
     };
-    if draft.step(node.key()).is_some_and(|step| step.inputs.is_empty()) {
-        show_inputs(run, draft, node);
+    if draft.step(instance.key()).is_some_and(|step| step.inputs.is_empty()) {
+        show_inputs(run, draft, instance);
     }
     let attempt = AttemptStatus {
-        number: next_number(draft, node),
+        number: next_number(draft, instance),
         job: found.name.clone(),
         uid: Some(found.uid.clone()),
         phase: StepPhase::Scheduled,
         scheduled_at: Some(draft.now()),
         ..AttemptStatus::default()
     };
-    draft.open_attempt(node.id(), attempt);
-    observe(run, draft, node);
+    draft.open_attempt(instance.id(), attempt);
+    observe(run, draft, instance);
     true
 }
 
 /// The Job of the attempt after the last one on record, if there is one and it is ours.
-pub(crate) fn next_job<'a>(run: &Run<'a>, draft: &Draft, node: &Node) -> Option<&'a JobView> {
-    let number = next_number(draft, node);
+pub(crate) fn next_job<'a>(run: &Run<'a>, draft: &Draft, instance: Instance<'_>) -> Option<&'a JobView> {
+    let number = next_number(draft, instance);
     let found = run
         .observed
         .jobs
-        .get(&job::job_name(&run.identity, node.id(), number))?;
-    let is_ours =
-        found.owner_uid == run.identity.uid && found.attempt_key == job::attempt_key(&run.identity, node.id(), number);
+        .get(&job::job_name(&run.identity, instance.id(), number))?;
+    let is_ours = found.owner_uid == run.identity.uid
+        && found.attempt_key == job::attempt_key(&run.identity, instance.id(), number);
     is_ours.then_some(found)
 }
 
-fn next_number(draft: &Draft, node: &Node) -> u32 {
+fn next_number(draft: &Draft, instance: Instance<'_>) -> u32 {
     draft
-        .step(node.key())
+        .step(instance.key())
         .map_or(1, |step| step.attempts.count.saturating_add(1))
 }
 
+/// The name of the Job of the attempt after the last one on record.
+pub(crate) fn next_name(run: &Run, draft: &Draft, instance: Instance<'_>) -> String {
+    job::job_name(&run.identity, instance.id(), next_number(draft, instance))
+}
+
 /// Makes the Job under its fixed name, unless somebody else has it or the API server refuses.
-fn make(run: &Run, draft: &mut Draft, node: &Node) {
-    let number = next_number(draft, node);
-    let name = job::job_name(&run.identity, node.id(), number);
+fn make(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
+    let number = next_number(draft, instance);
+    let name = job::job_name(&run.identity, instance.id(), number);
     if run.observed.jobs.contains_key(&name) {
         // Not ours: else it was adopted.
-        name_taken(draft, node, &name);
+        name_taken(draft, instance, &name);
         return;
     }
     match run.observed.notes.refusals.get(&name) {
-        Some(refusal) => refused(run, draft, node, number, name, refusal),
-        None => create(run, draft, node, number, name),
+        Some(refusal) => refused(run, draft, instance, number, name, refusal),
+        None => create(run, draft, instance, number, name),
     }
 }
 
-fn name_taken(draft: &mut Draft, node: &Node, name: &str) {
+fn name_taken(draft: &mut Draft, instance: Instance<'_>, name: &str) {
     let words = format!("a Job named {name} exists and is not of this step: delete it, then start another run");
-    outcome::fail_step(draft, node, Reason::NameTaken, &words);
+    outcome::fail_step(draft, instance, Reason::NameTaken, &words);
 }
 
-fn create(run: &Run, draft: &mut Draft, node: &Node, number: u32, name: String) {
-    match make_job(run, draft, node, number) {
-        Err(wrong) => outcome::fail_step(draft, node, wrong.reason, &wrong.message),
+fn create(run: &Run, draft: &mut Draft, instance: Instance<'_>, number: u32, name: String) {
+    if run.must_store_first(draft) {
+        return draft.write_now();
+    }
+    match make_job(run, draft, instance, number) {
+        Err(wrong) => outcome::fail_step(draft, instance, wrong.reason, &wrong.message),
         Ok(job) if carried_bytes(&job) > CARRIED_BYTES_MAX => draft.write_now(),
         Ok(job) => draft.act(Action::StartJob {
             name,
@@ -205,34 +268,39 @@ fn carried_bytes(job: &Job) -> usize {
         .map_or(0, String::len)
 }
 
-fn refused(run: &Run, draft: &mut Draft, node: &Node, number: u32, name: String, refusal: &Refusal) {
+fn refused(run: &Run, draft: &mut Draft, instance: Instance<'_>, number: u32, name: String, refusal: &Refusal) {
     let word = match refusal.kind {
-        RefusalKind::NameTaken => return name_taken(draft, node, &name),
+        RefusalKind::NameTaken => return name_taken(draft, instance, &name),
         RefusalKind::Permanent => {
             let words = format!("the API server refuses the Job: {}", refusal.message);
-            return outcome::fail_step(draft, node, Reason::Refused, &words);
+            return outcome::fail_step(draft, instance, Reason::Refused, &words);
         }
         RefusalKind::Quota => SubStatus::QuotaBlocked,
         RefusalKind::Unavailable => SubStatus::ApiUnavailable,
     };
     let now = draft.now();
-    draft.move_step(node.key(), StepPhase::Queued, Cause::default());
-    draft.edit(node.key(), |step| {
+    draft.move_step(instance.key(), StepPhase::Queued, Cause::default());
+    draft.edit(instance.key(), |step| {
         step.scheduled_at.get_or_insert_with(|| now.clone());
         step.queued_at.get_or_insert_with(|| now.clone());
         step.sub_status = Some(word);
         step.message = Some(clip(&refusal.message, 512));
     });
     let deadline = draft
-        .step(node.key())
-        .and_then(|step| deadline::of_queued(&node.definition().timeouts, step));
+        .step(instance.key())
+        .and_then(|step| deadline::of_queued(&instance.definition().timeouts, step));
     if let Some(deadline) = deadline {
         if deadline.at <= now.0 {
-            if must_confirm(run, draft, node) {
+            if must_confirm(run, draft, instance) {
                 return;
             }
             let stop = deadline.stop(now.0, Some(&refusal.message));
-            return outcome::fail_step(draft, node, stop.reason, stop.message.as_deref().unwrap_or_default());
+            return outcome::fail_step(
+                draft,
+                instance,
+                stop.reason,
+                stop.message.as_deref().unwrap_or_default(),
+            );
         }
         draft.wake(deadline.at);
     }
@@ -242,14 +310,14 @@ fn refused(run: &Run, draft: &mut Draft, node: &Node, number: u32, name: String,
         .clamp(1, REFUSED_PAUSE_S_MAX);
     let again_at = refusal.at.saturating_add(jiff::SignedDuration::from_secs(pause_s)).ok();
     if is_due(draft, again_at) {
-        create(run, draft, node, number, name);
+        create(run, draft, instance, number, name);
     }
 }
 
 /// A create that was answered with an error may have been done all the same: before the step ends
 /// without that Job, its absence is confirmed.
-pub(crate) fn must_confirm(run: &Run, draft: &mut Draft, node: &Node) -> bool {
-    let name = job::job_name(&run.identity, node.id(), next_number(draft, node));
+pub(crate) fn must_confirm(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
+    let name = job::job_name(&run.identity, instance.id(), next_number(draft, instance));
     let notes = run.observed.notes;
     let is_unknown = notes
         .refusals
@@ -263,46 +331,42 @@ pub(crate) fn must_confirm(run: &Run, draft: &mut Draft, node: &Node) -> bool {
 }
 
 /// Makes the Job of an attempt from what is known now. Equal at every look.
-pub(crate) fn make_job(run: &Run, draft: &Draft, node: &Node, number: u32) -> Result<Job, Unbuildable> {
-    let inputs = inputs(run, draft, node)?;
-    let fields = fields(node, &inputs)?;
+pub(crate) fn make_job(run: &Run, draft: &Draft, instance: Instance<'_>, number: u32) -> Result<Job, Unbuildable> {
+    let inputs = inputs(run, draft, instance)?;
+    let fields = fields(instance, &inputs)?;
     let attempt = Attempt {
         run: &run.identity,
-        id: node.id(),
+        id: instance.id(),
         number,
-        step: node.definition(),
+        step: instance.definition(),
         inputs: &inputs,
         fields: &fields,
-        idempotency_key: &idempotency_key(run, draft, node)?,
-        carried: carried(run, draft, node),
+        idempotency_key: &idempotency_key(run, draft, instance)?,
+        carried: carried(run, draft, instance),
     };
     job::build(&attempt, &run.graph.definition().enforced)
 }
 
-fn inputs(run: &Run, draft: &Draft, node: &Node) -> Result<BTreeMap<String, Value>, Unbuildable> {
+fn inputs(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<BTreeMap<String, Value>, Unbuildable> {
     let mut given = BTreeMap::new();
-    for (name, source) in node.inputs() {
-        let value = match source {
-            Given::Literal(value) => value.clone(),
-            Given::Computed(expression) => expression
-                .evaluate(&scope::of(run, draft, expression))
-                .map_err(|error| expression_error(&format!("input {name}"), &error))?,
-        };
+    for (name, source) in instance.inputs() {
+        let value = scope::value(run, draft, instance, source)
+            .map_err(|error| expression_error(&format!("input {name}"), &error))?;
         given.insert(name.clone(), value);
     }
-    let checked = job::check_inputs(node.definition().declared.as_deref(), given)?;
+    let checked = job::check_inputs(instance.definition().declared.as_deref(), given)?;
     let stored = checked.into_iter().map(|(name, value)| (name, as_stored(value)));
     Ok(stored.collect())
 }
 
 /// Computed fields see the inputs of their own step.
-fn fields(node: &Node, inputs: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, Unbuildable> {
+fn fields(instance: Instance<'_>, inputs: &BTreeMap<String, Value>) -> Result<BTreeMap<String, Value>, Unbuildable> {
     let mut values = BTreeMap::new();
-    if node.fields().is_empty() {
+    if instance.fields().is_empty() {
         return Ok(values);
     }
     let inputs = Value::Object(inputs.clone().into_iter().collect());
-    for (field, expression) in node.fields() {
+    for (field, expression) in instance.fields() {
         let value = expression
             .evaluate(&expr::Scope::new().with_ref("inputs", &inputs))
             .map_err(|error| expression_error(&format!("fieldsFrom {field}"), &error))?;
@@ -312,11 +376,11 @@ fn fields(node: &Node, inputs: &BTreeMap<String, Value>) -> Result<BTreeMap<Stri
 }
 
 /// Equal over attempts. A step may set its own.
-fn idempotency_key(run: &Run, draft: &Draft, node: &Node) -> Result<String, Unbuildable> {
-    let Some(expression) = node.idempotency_key() else {
-        return Ok(job::idempotency_key(&run.identity, node.id()));
+fn idempotency_key(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<String, Unbuildable> {
+    let Some(expression) = instance.idempotency_key() else {
+        return Ok(job::idempotency_key(&run.identity, instance.id()));
     };
-    match expression.evaluate(&scope::of(run, draft, expression)) {
+    match expression.evaluate(&scope::of(run, draft, instance, expression)) {
         Ok(Value::String(key)) => Ok(key),
         Ok(other) => Err(Unbuildable {
             reason: Reason::ExpressionError,
@@ -336,29 +400,41 @@ fn expression_error(place: &str, error: &crate::expr::Error) -> Unbuildable {
     }
 }
 
-fn show_inputs(run: &Run, draft: &mut Draft, node: &Node) {
-    let Ok(inputs) = inputs(run, draft, node) else {
+fn show_inputs(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
+    let Ok(inputs) = inputs(run, draft, instance) else {
         return;
     };
     let size = serde_json::to_string(&inputs).map_or(usize::MAX, |text| text.len());
     if size <= SHOWN_INPUTS_BYTES_MAX {
-        draft.edit(node.key(), |step| step.inputs = inputs);
+        draft.edit(instance.key(), |step| step.inputs = inputs);
     }
 }
 
-/// Results of steps above this one that are not stored yet: this Job carries them, so that they
-/// survive even if the operator and their pods are lost before the status is written. Each rides
-/// once: along a chain the Jobs would grow, and every event of theirs with them.
-fn carried(run: &Run, draft: &Draft, node: &Node) -> Option<String> {
-    let results: BTreeMap<&str, &StepStatus> = run
-        .graph
-        .upstream(node)
-        .filter(|above| !run.is_stored_terminal(above.key()) && !run.is_carried(above.key()))
-        .filter_map(|above| Some((above.key(), draft.step(above.key())?)))
-        .filter(|(_, step)| step.phase.is_terminal())
+/// Results of Jobs that are not stored yet: this Job carries them, so that they survive even if the
+/// operator and their pods are lost before the status is written. Each rides once: along a chain the
+/// Jobs would grow, and every event of theirs with them. What no Job has decided is derived again.
+fn carried(run: &Run, draft: &Draft, instance: Instance<'_>) -> Option<String> {
+    let steps = draft.status.steps.iter();
+    let results: BTreeMap<&String, &StepStatus> = steps
+        .filter(|(key, step)| {
+            let is_of_jobs = step.kind == Kind::Task.word() || step.kind == Kind::Job.word();
+            let is_result = step.phase.is_terminal() && !run.is_stored_terminal(key) && !run.is_carried(key);
+            is_of_jobs && (is_result || (*key == instance.key() && is_unstored_retry(run, step, key)))
+        })
         .collect();
     if results.is_empty() {
         return None;
     }
     serde_json::to_string(&results).ok()
+}
+
+/// The last attempt of this step has failed, and that is not stored.
+fn is_unstored_retry(run: &Run, step: &StepStatus, key: &str) -> bool {
+    let is_ended = |step: &StepStatus| {
+        let last = step.attempts.recent.last();
+        last.is_some_and(|attempt| attempt.phase.is_terminal())
+    };
+    let stored = run.observed.stored.steps.get(key);
+    let is_stored = stored.is_some_and(|stored| stored.attempts.count >= step.attempts.count && is_ended(stored));
+    is_ended(step) && !is_stored
 }

@@ -5,6 +5,7 @@ pub mod call;
 pub mod classify;
 pub mod diff;
 mod job;
+mod page;
 pub mod probe;
 mod request;
 pub mod snapshot;
@@ -15,9 +16,9 @@ pub(crate) use job::probe as dry_run;
 use futures::{StreamExt, stream};
 use jobwright_engine::{
     decision::Action,
-    observed::{JobView, Probe, Refusal, RefusalKind},
+    observed::{JobView, Page, Probe, Refusal, RefusalKind},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     context::Context,
@@ -53,6 +54,10 @@ enum Effect {
     Snapshot(String),
     /// What the server would say of a pod.
     Probed(probe::Words),
+    /// A page with these steps is stored.
+    Sealed(Vec<String>),
+    /// A page, or that there is none.
+    Read(Option<Page>),
 }
 
 /// Carries out actions, a bounded number together. Each reply counts as observed at once.
@@ -111,6 +116,8 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
 fn id(action: &Action) -> String {
     let verb = match action {
         Action::StoreSnapshot { .. } => "snapshot",
+        Action::StorePage { .. } => "page",
+        Action::ReadPage { .. } => "read",
         Action::StartJob { .. } => "start",
         Action::StopJob { .. } => "stop",
         Action::ExpireJob { .. } => "expire",
@@ -124,6 +131,12 @@ fn id(action: &Action) -> String {
 fn name(action: &Action) -> &str {
     match action {
         Action::StoreSnapshot { name, data: _ }
+        | Action::StorePage {
+            name,
+            data: _,
+            steps: _,
+        }
+        | Action::ReadPage { name }
         | Action::StartJob { name, job: _ }
         | Action::StopJob { name, uid: _ }
         | Action::ExpireJob { name, uid: _, ttl_s: _ }
@@ -145,6 +158,11 @@ async fn one(action: Action, run: &Key, uid: &str, ctx: &Context) -> Result<Effe
             ctx.stores.reply_record(record, ctx.clock.monotonic());
             Ok(Effect::Snapshot(name))
         }
+        Action::StorePage { name, data, steps } => {
+            page::store(caller, &at(name), (run, uid), data).await?;
+            Ok(Effect::Sealed(steps))
+        }
+        Action::ReadPage { name } => Ok(Effect::Read(page::read(caller, &at(name)).await?)),
         Action::StartJob { name, job } => {
             let job = job::start(caller, &at(name), &job).await?;
             Ok(observed(job, ctx))
@@ -201,6 +219,12 @@ fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context
         Effect::Snapshot(name) => {
             notes.refusals.remove(&name);
             notes.snapshot = Some(name);
+        }
+        Effect::Sealed(steps) => {
+            notes.sealed.insert(name.to_owned(), steps);
+        }
+        Effect::Read(page) => {
+            notes.pages.insert(name.to_owned(), page.map(Arc::new));
         }
         Effect::Probed(refused) => {
             let count = notes.probes.get(name).map_or(0, |probe| probe.count);

@@ -275,3 +275,43 @@ async fn the_servers_wish_to_wait_is_honoured() {
     let rest = applied.next.unwrap().saturating_sub(ctx.clock.monotonic());
     assert!(rest > Duration::from_secs(29), "{rest:?}");
 }
+
+#[tokio::test]
+async fn a_page_belongs_to_its_workflow_and_one_that_is_there_is_the_same() {
+    for (code, reason) in [(201, ""), (409, "AlreadyExists")] {
+        let store = Action::StorePage {
+            name: "p".into(),
+            data: "{}".into(),
+            steps: vec!["a[0]".into()],
+        };
+        let answer = move |_: &Sent| match code {
+            201 => Some((201, json!({}))),
+            _ => refusal(code, reason, "exists"),
+        };
+        let (notes, _, log, _) = once(store, answer).await;
+        let sent = log.take().remove(0);
+        assert_eq!(sent.line, format!("POST {RECORDS}?fieldManager=jobwright-operator"));
+        assert_eq!(sent.body["spec"], json!({"kind": "Page", "data": "{}"}));
+        assert_eq!(sent.body["metadata"]["ownerReferences"][0]["uid"], "w-uid");
+        assert_eq!(notes.sealed["p"], ["a[0]"]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_read_and_one_that_is_gone_is_known_to_be() {
+    let step =
+        r#"{"a[0]":{"path":[{"name":"a","index":0}],"kind":"job","phase":"Succeeded","seq":3,"outputs":{"n":1}}}"#;
+    let record = json!({
+        "apiVersion": "jobwright.dev/v1alpha1", "kind": "WorkflowRecord",
+        "metadata": {"name": "p", "namespace": "n", "uid": "p-uid", "resourceVersion": "3"},
+        "spec": {"kind": "Page", "data": step}
+    });
+    let read = || Action::ReadPage { name: "p".into() };
+    let (notes, _, log, applied) = once(read(), move |_| Some((200, record.clone()))).await;
+    assert_eq!(log.lines(), [format!("GET {RECORDS}/p")]);
+    let page = notes.pages["p"].clone().unwrap();
+    assert_eq!(page["a[0]"].outputs["n"], 1);
+    assert!(applied.progressed, "what waits for it goes on at once");
+    let (notes, ..) = once(read(), |_| refusal(404, "NotFound", "gone")).await;
+    assert_eq!(notes.pages["p"], None);
+}

@@ -139,9 +139,8 @@ impl Inner {
         if !waits(before) || after.is_some_and(waits) {
             return;
         }
-        let steps = workflow.spec.steps.iter();
-        for task in steps.filter_map(|step| step.task.as_ref()) {
-            let task = Key::new(before.key.namespace.clone(), task.name.clone());
+        for task in workflow.spec.task_names() {
+            let task = Key::new(before.key.namespace.clone(), task);
             if let Some(waiting) = self.waiting.get_mut(&task) {
                 waiting.remove(&before.key);
                 if waiting.is_empty() {

@@ -90,6 +90,13 @@ pub fn held(job: Slim) -> Option<Held<JobView>> {
         run: text(labels, label::RUN)
             .and_then(|run| run.parse().ok())
             .unwrap_or_default(),
+        path: text(annotations, annotation::STEP)
+            .and_then(|json| serde_json::from_str(json).ok())
+            .unwrap_or_default(),
+        attempt: text(labels, label::ATTEMPT)
+            .and_then(|attempt| attempt.parse().ok())
+            .unwrap_or_default(),
+        ttl_wanted: text(annotations, annotation::TTL).and_then(|ttl| ttl.parse().ok()),
         deleting: metadata.deletion_timestamp.is_some(),
         suspended: spec.suspend.unwrap_or_default(),
         ttl_seconds_after_finished: spec.ttl_seconds_after_finished,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::server;
 
 mod changes;
+mod flow;
 mod sizes;
 mod status;
 mod tasks;

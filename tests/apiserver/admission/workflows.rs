@@ -8,7 +8,7 @@ const MISSING_OR_UNKNOWN: &[Row] = &[
     ("{steps: null}", &["spec.steps: Required value"]),
     (
         "{steps: [{name: a}]}",
-        &["spec.steps[0]", "a step needs a kind", "task: {name: ...}"],
+        &["spec.steps[0]", "a step has one kind", "task: {name: ...}"],
     ),
     ("{steps: [{task: {name: a}}]}", &["spec.steps[0].name: Required value"]),
     (
@@ -25,7 +25,7 @@ const MISSING_OR_UNKNOWN: &[Row] = &[
     ),
     (
         "{steps: [{name: a, task: {name: b}, outputs: [{name: c}]}]}",
-        &["spec.steps[0].outputs", "declared in the Task"],
+        &["spec.steps[0].outputs", "declared where they are made: in the Task"],
     ),
     (
         "{steps: [{name: a, task: {name: b, namespace: c}}]}",

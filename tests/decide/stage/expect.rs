@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::{Stage, graph::span, parts, words};
 
-const ACTIONS: [&str; 8] = ["start", "try", "stop", "expire", "confirm", "pods", "probe", "snapshot"];
+const ACTIONS: [&str; 10] = [
+    "page", "read", "start", "try", "stop", "expire", "confirm", "pods", "probe", "snapshot",
+];
 
 /// What is otherwise than expected.
 pub(super) fn differences(stage: &Stage, expected: &str) -> Vec<String> {
@@ -51,6 +53,21 @@ fn on_run(stage: &Stage, words: &[String]) -> Option<String> {
     match words[1].as_str() {
         "says" => missing("run", status.message.as_deref(), &words[2]),
         "out" => member("run", &status.outputs, &words[2]),
+        "counts" => {
+            let (id, count) = words[2].split_once('=')?;
+            let found = status.loop_counts.get(id).copied().unwrap_or_default().to_string();
+            (found != count).then(|| format!("{id} is counted {found} times, not {count}"))
+        }
+        "records" => (status.records.len().to_string() != words[2])
+            .then(|| format!("{} records, not {}", status.records.len(), words[2])),
+        "done" => {
+            let found = status.progress.as_ref().map(|progress| progress.summary.clone());
+            (found.as_deref() != Some(&words[2])).then(|| format!("done are {found:?}"))
+        }
+        "shows" => {
+            let most: usize = words[2].parse().unwrap();
+            (status.steps.len() > most).then(|| format!("{} steps are shown", status.steps.len()))
+        }
         number if number.starts_with("run=") => {
             let found = format!("run={}", status.run.unwrap_or_default());
             (found != number).then(|| format!("is {found}"))
@@ -64,12 +81,30 @@ fn on_run(stage: &Stage, words: &[String]) -> Option<String> {
 
 fn on_step(stage: &Stage, name: &str, words: &[String]) -> Option<String> {
     let Some(step) = stage.pending.steps.get(name) else {
+        if words[1] == "gone" {
+            return None;
+        }
         return Some(format!("{name} is not in the status"));
     };
     match words[1].as_str() {
         "says" => missing(name, step.message.as_deref(), &words[2]),
         "out" => member(name, &step.outputs, &words[2]),
+        "in" => member(name, &step.inputs, &words[2]),
         "nothing" => (!step.outputs.is_empty()).then(|| format!("{name} gives {:?}", step.outputs)),
+        "gone" => Some(format!("{name} is still in the status")),
+        count if count.starts_with("iterations=") => {
+            let found = format!("iterations={}", step.iterations);
+            (found != count).then(|| format!("{name} has {found}"))
+        }
+        "counts" => {
+            let found = serde_json::to_string(&step.counts).unwrap();
+            let found = found.replace(['"', '{', '}'], "");
+            (!found.contains(&words[2])).then(|| format!("{name} counts {found}"))
+        }
+        "selected" => {
+            let found = step.selected.as_deref().unwrap_or("nothing yet");
+            (found != words[2]).then(|| format!("{name} has selected {found}"))
+        }
         count if count.starts_with("attempts=") => {
             let found = format!("attempts={}", step.attempts.count);
             (found != count).then(|| format!("{name} has {found}"))

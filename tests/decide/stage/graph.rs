@@ -3,11 +3,12 @@
 use jobwright_api::{
     Binding, Duration, Input, Output, Task, TaskSpec, ValueType, WorkflowSpec,
     container::{StepJob, TaskJob},
-    policy::{JobDefaults, Never, OnFailure, Retry, RunPolicy, Then, Timeouts, WorkflowTimeouts},
+    flow::{Case, Counted, Exit, ExitPhase, ForEach, Join, OnItemFailed, Others, Variable, Wait},
+    policy::{Backoff, Handler, JobDefaults, Never, Retry, RunPolicy, Then, Timeouts, WorkflowTimeouts},
     value::{OutputFormat, WorkflowOutput},
     workflow::{Step, TaskReference},
 };
-use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::util::intstr::IntOrString};
 use serde_json::Value;
 
 use super::{parts, words};
@@ -19,6 +20,12 @@ pub(super) fn read(text: &str) -> (WorkflowSpec, Vec<Task>) {
     for part in parts(text) {
         if let Some(run) = part.strip_prefix("run:") {
             read_run(&mut spec, run);
+        } else if let Some((block, rest)) = part.strip_prefix("block ").and_then(|rest| rest.split_once(": ")) {
+            let (step, task) = read_step(rest);
+            spec.blocks.entry(block.to_owned()).or_default().steps.push(step);
+            tasks.extend(task);
+        } else if let Some(rest) = part.strip_prefix("block ") {
+            read_block(&mut spec, rest);
         } else {
             let (step, task) = read_step(&part);
             spec.steps.push(step);
@@ -43,6 +50,8 @@ fn read_run(spec: &mut WorkflowSpec, text: &str) {
                     ..JobDefaults::default()
                 });
             }
+            Some(("onfailure", handler)) => spec.on_failure = Some(read_handler(handler)),
+            Some(("onexit", handler)) => spec.on_exit = Some(read_handler(handler)),
             Some((name, expression)) => spec.outputs.push(WorkflowOutput {
                 name: name.strip_prefix("out:").unwrap().to_owned(),
                 kind: ValueType::Integer,
@@ -53,6 +62,64 @@ fn read_run(spec: &mut WorkflowSpec, text: &str) {
             None => panic!("run: {word:?}?"),
         }
     }
+}
+
+/// What a block takes in and gives: `block b in=n:integer gives=n:integer=steps.x.outputs.n`.
+fn read_block(spec: &mut WorkflowSpec, text: &str) {
+    let mut words = words(text).into_iter();
+    let block = spec.blocks.entry(words.next().unwrap()).or_default();
+    for word in words {
+        let (what, value) = word.split_once('=').map(owned).unwrap();
+        if what == "onfailure" {
+            block.on_failure = Some(read_handler(&value));
+            continue;
+        }
+        let (name, rest) = value.split_once(':').map(owned).unwrap();
+        match what.as_str() {
+            "in" => block.inputs.push(Input {
+                name,
+                kind: serde_json::from_value(Value::from(rest)).unwrap(),
+                ..Input::default()
+            }),
+            "gives" => {
+                let (kind, expression) = rest.split_once('=').map(owned).unwrap();
+                block.outputs.push(WorkflowOutput {
+                    name,
+                    kind: serde_json::from_value(Value::from(kind)).unwrap(),
+                    expression,
+                });
+            }
+            _ => panic!("{word:?}?"),
+        }
+    }
+}
+
+/// `alarm`, or with one input `alarm(why=error.reason)`.
+fn read_handler(text: &str) -> Handler {
+    let (block, input) = text.split_once('(').unwrap_or((text, ""));
+    let input = input
+        .strip_suffix(')')
+        .and_then(|input| input.split_once('='))
+        .map(owned);
+    let inputs = input.map(|(name, expression)| binding(name, expression));
+    Handler {
+        block: block.to_owned(),
+        inputs: inputs.into_iter().collect(),
+    }
+}
+
+fn binding(name: String, expression: String) -> Binding {
+    Binding {
+        name,
+        value: None,
+        expression: Some(expression),
+    }
+}
+
+/// A step without a Job of its own.
+fn is_flow(step: &Step) -> bool {
+    let is_instant = !step.set.is_empty() || step.exit.is_some();
+    is_instant || step.block.is_some() || step.choice.is_some() || step.looped.is_some() || step.wait.is_some()
 }
 
 fn read_step(text: &str) -> (Step, Option<Task>) {
@@ -69,11 +136,7 @@ fn read_step(text: &str) -> (Step, Option<Task>) {
             "when" => step.when = words.next(),
             "in" => {
                 let (name, expression) = words.next().unwrap().split_once('=').map(owned).unwrap();
-                step.inputs.push(Binding {
-                    name,
-                    value: None,
-                    expression: Some(expression),
-                });
+                step.inputs.push(binding(name, expression));
             }
             "task" => task = Some(format!("t-{name}")),
             "sidecar" => sidecars.push(sidecar()),
@@ -85,6 +148,9 @@ fn read_step(text: &str) -> (Step, Option<Task>) {
         image: Some("tools:1".to_owned()),
         ..StepJob::default()
     };
+    if is_flow(&step) {
+        return (step, None);
+    }
     let Some(task) = task else {
         step.job = Some(job);
         return (step, None);
@@ -137,13 +203,117 @@ fn setting(step: &mut Step, word: &str) {
                 "FailAtEnd" => Then::FailAtEnd,
                 _ => Then::Fail,
             };
-            step.on_failure = Some(OnFailure { then });
+            step.on_failure.get_or_insert_default().then = then;
             return;
         }
         "out" => return step.outputs.push(output(value)),
+        "block" | "loop" | "while" | "until" | "times" | "delay" | "case" | "else" | "wait" => {
+            return flow(step, key, value);
+        }
+        "each" | "count" | "as" | "atonce" | "mayfail" | "onfail" | "stopwhen" | "eachwhen" => {
+            return fork(step.for_each.get_or_insert_default(), key, value);
+        }
+        "catch" => {
+            let handler = read_handler(value);
+            let on_failure = step.on_failure.get_or_insert_default();
+            (on_failure.block, on_failure.inputs) = (Some(handler.block), handler.inputs);
+            return;
+        }
+        "set" => return step.set.push(variable(value)),
+        "exit" | "exitout" => return exit(step.exit.get_or_insert_default(), key, value),
+        "join" | "counts" | "others" => return join(step.join.get_or_insert_default(), key, value),
         _ => panic!("{word:?}?"),
     }
     step.retry = Some(Retry { ..retry });
+}
+
+fn flow(step: &mut Step, key: &str, value: &str) {
+    match key {
+        "block" => step.block = Some(value.to_owned()),
+        "wait" => {
+            step.wait = Some(Wait {
+                duration: Some(span(value)),
+                at: None,
+            });
+        }
+        "case" => {
+            let (when, block) = value.rsplit_once("->").map(owned).unwrap();
+            let choice = step.choice.get_or_insert_default();
+            choice.cases.push(Case { when, block });
+        }
+        "else" => value.clone_into(&mut step.choice.get_or_insert_default().default.block),
+        _ => {
+            let looped = step.looped.get_or_insert_default();
+            match key {
+                "loop" => value.clone_into(&mut looped.block),
+                "while" => looped.before = Some(value.to_owned()),
+                "until" => looped.after = Some(value.to_owned()),
+                "times" => looped.max_iterations = value.parse().unwrap(),
+                _ => {
+                    looped.delay = Some(Backoff {
+                        initial: Some(span(value)),
+                        jitter: Some(0.0),
+                        ..Backoff::default()
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn fork(each: &mut ForEach, key: &str, value: &str) {
+    let text = || Some(value.to_owned());
+    match key {
+        "each" => each.items = text(),
+        "count" => each.count = value.parse().ok(),
+        "as" => each.name = text(),
+        "atonce" => each.max_concurrent = value.parse().ok(),
+        "mayfail" => each.max_failed = Some(number_or_word(value)),
+        "onfail" => each.on_item_failed = OnItemFailed::LetFinish,
+        "stopwhen" => each.stop_when = text(),
+        _ => each.when = text(),
+    }
+}
+
+/// `n:integer=1 + 2`.
+fn variable(text: &str) -> Variable {
+    let (name, rest) = text.split_once(':').map(owned).unwrap();
+    let (kind, expression) = rest.split_once('=').map(owned).unwrap();
+    Variable {
+        name,
+        kind: serde_json::from_value(Value::from(kind)).unwrap(),
+        value: None,
+        expression: Some(expression),
+    }
+}
+
+/// `exit=Failed/Reason`, `exitout=total=1 + 2`.
+fn exit(exit: &mut Exit, key: &str, value: &str) {
+    if key == "exitout" {
+        let (name, expression) = value.split_once('=').map(owned).unwrap();
+        exit.outputs.push(binding(name, expression));
+        return;
+    }
+    let (phase, reason) = value.split_once('/').unwrap_or((value, ""));
+    exit.phase = if phase == "Failed" {
+        ExitPhase::Failed
+    } else {
+        ExitPhase::Succeeded
+    };
+    exit.reason = (!reason.is_empty()).then(|| reason.to_owned());
+}
+
+fn join(join: &mut Join, key: &str, value: &str) {
+    match key {
+        "join" => join.require = Some(number_or_word(value)),
+        "counts" => join.count = Counted::Succeeded,
+        _ => join.others = Others::Cancel,
+    }
+}
+
+fn number_or_word(text: &str) -> IntOrString {
+    let word = || IntOrString::String(text.to_owned());
+    text.parse().map_or_else(|_| word(), IntOrString::Int)
 }
 
 fn output(text: &str) -> Output {

@@ -3,7 +3,12 @@
 //! **Graph**: steps apart by `;`, each a name and words: `needs a,b`, when `cel`, `retry`, `retry=3`, `backoff=10s`,
 //! `factor=1`, `never=2`, `start<=5m` (scheduleToStart), `run<=10m` (startToClose), `all<=1h` (scheduleToClose),
 //! `then=Continue`, `out=n:integer`, `out=n:integer?` (optional), `out=n:integer=5` (default), `out=t:Text`, in `x=cel`,
-//! `task` (runs Task `t-<name>`), `sidecar`. A first part `run:` has the words `total<=1h`, `ttl=60`, `OnChange`.
+//! `task` (runs Task `t-<name>`), `sidecar`. A part `run:` has the words `total<=1h`, `ttl=60`, `OnChange`,
+//! `onfailure=alarm(why=error.reason)`, `onexit=…`. Steps of a block are `block b: x needs y`; what it takes and gives is
+//! `block b in=n:integer gives=n:integer=steps.x.outputs.n onfailure=…`. Other kinds: `block=b`, `case=cel->b` with
+//! `else=none`, `loop=b` with `while=`, `until=`, `times=`, `delay=`, `wait=10s`, `set=n:integer=cel`,
+//! `exit=Failed/Reason` with `exitout=n=cel`. Forks: `each=cel` or `count=3`, `as=`, `atonce=`, `mayfail=`,
+//! `onfail=LetFinish`, `stopwhen=`, `eachwhen=`. Joins: `join=Any`, `counts=Succeeded`, `others=Cancel`; `catch=b`.
 //!
 //! **Story**: what happens, apart by `;`, each `<what> [at <time>]`, times since the start. `a#1` is attempt 1 of step a:
 //! `a#1 runs`, `reports exit=0` (the container's state alone), `exit=1` (the pod has ended too), `says text`; see [`story`].

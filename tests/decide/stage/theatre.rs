@@ -10,7 +10,7 @@ use jobwright_engine::{
     decide::decide,
     decision::{Action, Decision, Write},
     graph::Graph,
-    observed::{ContainerState, ContainerView, JobView, Notes, Observed, PodView, Probe, Refusal, RefusalKind},
+    observed::{ContainerState, ContainerView, JobView, Notes, Observed, Page, PodView, Probe, Refusal, RefusalKind},
 };
 use jobwright_tests::world::job;
 use k8s_openapi::api::batch::v1::Job;
@@ -21,6 +21,8 @@ use std::{
 
 use super::graph;
 
+/// Looks until it has to be quiet: a page seals 32 steps, and the longest story has two thousand.
+const LOOKS_MAX: u32 = 400;
 const UID: &str = "11111111-2222-4333-8444-555555555555";
 
 pub(crate) struct Stage {
@@ -48,6 +50,7 @@ pub(crate) struct Stage {
     /// The status cannot be written.
     pub(super) writes_fail: bool,
     records: BTreeMap<String, Arc<Graph>>,
+    pages: BTreeMap<String, Arc<Page>>,
     pub(super) wake_at: Option<Timestamp>,
     /// In words, since the story went on.
     pub(super) done: Vec<String>,
@@ -79,6 +82,7 @@ impl Stage {
             probes: BTreeMap::new(),
             writes_fail: false,
             records: BTreeMap::new(),
+            pages: BTreeMap::new(),
             wake_at: None,
             done: Vec::new(),
         }
@@ -86,7 +90,7 @@ impl Stage {
 
     /// Acts until nothing is left to do now.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..40 {
+        for _ in 0..LOOKS_MAX {
             let decision = self.look();
             let is_quiet = decision.actions.is_empty() && (decision.write == Write::Nothing || self.writes_fail);
             let changed = decision.status != self.pending;
@@ -166,6 +170,16 @@ impl Stage {
                 self.records.insert(name.clone(), Arc::new(graph));
                 self.notes.snapshot = Some(name);
                 "snapshot".to_owned()
+            }
+            Action::StorePage { name, data, steps } => {
+                self.pages
+                    .insert(name.clone(), Arc::new(serde_json::from_str(&data).unwrap()));
+                self.notes.sealed.insert(name, steps);
+                "page".to_owned()
+            }
+            Action::ReadPage { name } => {
+                self.notes.pages.insert(name.clone(), self.pages.get(&name).cloned());
+                "read".to_owned()
             }
             Action::StartJob { name, job } => self.start(name, &job),
             Action::StopJob { name, uid } => {
@@ -256,6 +270,9 @@ fn view(job: &Job, name: &str) -> JobView {
         owner_uid: owner.uid.clone(),
         attempt_key: annotations[annotation::ATTEMPT_KEY].clone(),
         carried: carried.unwrap_or_default(),
+        path: serde_json::from_str(&annotations[annotation::STEP]).unwrap(),
+        attempt: job.metadata.labels.as_ref().unwrap()[label::ATTEMPT].parse().unwrap(),
+        ttl_wanted: annotations.get(annotation::TTL).map(|text| text.parse().unwrap()),
         run: job.metadata.labels.as_ref().unwrap()[label::RUN].parse().unwrap(),
         ttl_seconds_after_finished: job.spec.as_ref().unwrap().ttl_seconds_after_finished,
         ..JobView::default()

@@ -1,12 +1,16 @@
 //! What the engine promises, case by case, in the notation of [`crate::stage`].
 
 mod failure;
+mod flow;
+mod fork;
+mod handler;
 mod lost;
 mod outputs;
 mod refused;
 mod result;
 mod retry;
 mod run;
+mod sealed;
 mod stopped;
 mod stored;
 mod timeout;

@@ -155,6 +155,22 @@ fn the_next_attempt_waits_for_the_end_of_the_pod() {
     check(
         graph,
         "a#1 runs at 0s; a#1 reports exit=0 says nonsense at 1s; a#1 exit=0 says nonsense at 2s",
-        "start a#2; a#1 Failed/OutputInvalid",
+        "start a#2 with a; a#1 Failed/OutputInvalid",
+    );
+}
+
+#[test]
+fn the_end_of_an_attempt_rides_on_the_next_one_until_it_is_stored() {
+    let graph = "a retry=2 backoff=1s out=n:integer";
+    check(
+        graph,
+        "a#1 runs at 1s; unwritable; a#1 exit=3 at 1s; now 2s",
+        "start a#2 with a; a attempts=2",
+    );
+    // Neither the status nor the pod tells what became of the first attempt: the second Job does.
+    check(
+        graph,
+        "a#1 runs at 1s; unwritable; a#1 exit=3 at 1s; now 2s; a#1 pod-gone; writable; crash",
+        "a Scheduled; a attempts=2; a#1 Failed/ExitCode",
     );
 }

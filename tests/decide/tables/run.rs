@@ -101,3 +101,39 @@ fn a_suspension_is_no_change_of_the_definition() {
         "run Succeeded; run run=1",
     );
 }
+
+#[test]
+fn a_definition_says_what_cannot_happen() {
+    check(
+        "block b: x; a",
+        "now 1s",
+        "run Failed/InvalidDefinition; run says `spec.blocks.b: no step runs it`",
+    );
+    check(
+        "a exit=Succeeded; b needs a",
+        "now 1s",
+        "run Failed/InvalidDefinition; run says `spec.steps[1].needs: never starts: a ends the run`",
+    );
+    check(
+        "block b: x block=c; block c: y; block c: z; a block=d; block d: e block=b",
+        "now 1s",
+        "a.e.x.y Scheduled",
+    );
+}
+
+#[test]
+fn a_definition_opens_a_bounded_number_of_steps() {
+    use std::fmt::Write;
+    let mut graph = String::new();
+    for step in 0..60 {
+        write!(graph, "block b: x{step}; ").unwrap();
+    }
+    for step in 0..9 {
+        write!(graph, "s{step} block=b; ").unwrap();
+    }
+    check(
+        &graph,
+        "now 1s",
+        "run Failed/TooLarge; run says `up to 549 steps would be open at once, 500 may be`",
+    );
+}
