@@ -29,7 +29,7 @@ GO := 1.26.0
 
 # The suites of `make test`, each with its share of minutes, from nothing on two cores; 35 in all.
 # Of the 13 of the build, 6 are Kubernetes' own.
-SUITES := cluster-build:11 lint:4 test-unit:3 test-decide:7 test-sim:3 test-apiserver:4 test-e2e:3
+SUITES := cluster-build:11 lint:3 test-unit:2 test-decide:8 test-sim:4 test-apiserver:4 test-e2e:3
 
 ##@ To begin with
 

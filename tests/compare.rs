@@ -1,13 +1,13 @@
 //! What came out of a play against what the reference says.
 
-use jobwright_api::{Reason, StepPhase, StepStatus, WorkflowStatus};
+use jobwright_api::{Reason, StepPhase, StepStatus, WorkflowStatus, status::ItemCounts};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Debug};
 
 use crate::{
     graphs::{Case, Kind, Outcome},
     laws::{Fault, History},
-    reference::{self, Verdict, Witness},
+    reference::{self, Cancelled, ForkEnd, Item, Verdict, Witness},
 };
 
 /// A run that has ended.
@@ -33,8 +33,16 @@ pub fn compare(play: &Ended) -> Result<(), Fault> {
     if let Some(id) = shown.chain(play.history.created.keys().map(|(id, _)| id)).find(known) {
         return Err(format!("{id} came to be, and the reference knows nothing of it"));
     }
-    for id in witness.cut.iter().chain(witness.broken_off.keys()) {
-        if verdicts.met.contains(id) && !verdicts.may_be_cut(id) {
+    if let Some(words) = verdicts.impossible.first() {
+        return Err(words.clone());
+    }
+    for (id, takes_a_stop) in &verdicts.gave_way {
+        let is_free = if *takes_a_stop {
+            !verdicts.may_be_stopped(id)
+        } else {
+            !verdicts.may_be_cut(id)
+        };
+        if is_free {
             return Err(format!("{id} did not go on, and nothing kept it from that"));
         }
     }
@@ -76,17 +84,31 @@ fn witness(play: &Ended) -> Witness {
             witness.cut.insert(id.clone());
         }
         let place = play.case.place(id);
-        let kind = place.map(|place| &play.case.step(&place).kind);
-        let is_broken_off = match kind {
-            Some(Kind::Wait { .. }) => true,
+        let step = place.as_ref().map(|place| (play.case.step(place), place.is_item()));
+        if status.phase == StepPhase::Cancelled {
             // Between two iterations: else what became of the open one tells.
-            Some(Kind::Loop(_)) => !is_open(play, id, status.iterations),
-            _ => false,
-        };
-        if status.phase == StepPhase::Cancelled && is_broken_off {
-            witness.broken_off.insert(id.clone(), status.iterations);
+            let is_loop = step.is_some_and(|(step, _)| matches!(step.kind, Kind::Loop(_)));
+            let is_between = is_loop && !is_open(play, id, status.iterations);
+            let cancelled = Cancelled {
+                attempts: status.attempts.count,
+                iterations: is_between.then_some(status.iterations),
+            };
+            witness.cancelled.insert(id.clone(), cancelled);
         }
+        if step.is_some_and(|(step, is_item)| step.each.is_some() && !is_item) {
+            let fork = ForkEnd {
+                opened: status.counts.as_ref().map_or(0, |counts| counts.opened),
+                phase: status.phase,
+                reason: status.reason.clone(),
+            };
+            witness.forks.insert(id.clone(), fork);
+        }
+        if let Some(unseen) = &status.unseen {
+            witness.unseen.insert(id.clone(), unseen.clone());
+        }
+        witness.order.insert(id.clone(), status.seq);
     }
+    witness.exit = play.stored.exit.as_ref().map(|exit| exit.step.clone());
     for ((id, number), (phase, reason)) in &play.history.recorded {
         let Some(place) = play.case.place(id) else { continue };
         let at = (id.clone(), *number);
@@ -179,7 +201,22 @@ fn step(play: &Ended, (id, verdict): (&String, &Verdict)) -> Result<(), Fault> {
     if status.iterations != verdict.iterations {
         return differs("iterations", &status.iterations, &verdict.iterations);
     }
+    let counts = verdict.items.as_deref().map(counts);
+    if status.counts != counts {
+        return differs("items", &status.counts, &counts);
+    }
     attempts(play, (id, verdict))
+}
+
+/// How the items of a fork have to stand.
+fn counts(items: &[Item]) -> ItemCounts {
+    let mut counts = ItemCounts {
+        total: u32::try_from(items.len()).unwrap(),
+        ..ItemCounts::default()
+    };
+    let opened = items.iter().filter_map(|item| item.phase);
+    opened.for_each(|phase| counts.add(phase));
+    counts
 }
 
 /// Each Job: that it was made, with which inputs, and how it ended.

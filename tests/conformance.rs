@@ -1,10 +1,11 @@
 //! The Workflows of `config/samples/conformance`, each with what it has to come to.
 //!
 //! `<name>.yaml` is a Workflow of that name, `<name>.expected.yaml` says how it ends; the Tasks of all
-//! stand in `tasks.yaml`.
+//! stand in `tasks.yaml`, the templates in `templates.yaml`.
 
 use anyhow::{Context, Result, ensure};
-use jobwright_api::{Reason, StepStatus, Workflow, WorkflowPhase, WorkflowStatus, status::PathSegment};
+use jobwright_api::{Reason, StepStatus, Workflow, WorkflowPhase, WorkflowStatus, meta::label, status::PathSegment};
+use kube::api::ListParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
@@ -17,7 +18,7 @@ use std::{
 
 use crate::{
     audit,
-    harness::{self, Kubelet, World},
+    harness::{self, Kubelet, World, receiver},
 };
 
 /// The longest of them takes seconds, on a machine that does much else.
@@ -43,7 +44,7 @@ pub struct Expected {
     pub outputs: BTreeMap<String, Value>,
     #[serde(default)]
     pub loop_counts: BTreeMap<String, u64>,
-    /// How many Jobs were ever made.
+    /// How many Jobs were ever made, those of the Workflows that its steps ran among them.
     pub jobs: usize,
     /// Phase, or phase and reason with `/` between, by printed id: all that the status shows.
     #[serde(default)]
@@ -104,16 +105,20 @@ fn read(name: String) -> Result<Sample> {
 
 /// Runs samples in so many worlds side by side; an error tells of all that differ.
 ///
-/// `image` takes the place of the image that the samples name.
+/// `image` takes the place of the image that the samples name, and a receiver of the tests that of the host.
 pub fn run(samples: Vec<Sample>, side_by_side: usize, kubelet: Kubelet, config: &str, image: &str) -> Result<()> {
     let tasks = fs::read_to_string(folder().join("tasks.yaml"))?;
-    let with_image = |yaml: &str| yaml.replace("busybox:1.37", image);
+    let templates = fs::read_to_string(folder().join("templates.yaml"))?;
+    let receiver = receiver::url()?;
+    let with_image = |yaml: &str| yaml.replace("busybox:1.37", image).replace(receiver::PLACE, &receiver);
+    let config = format!("{config}\n{}", receiver::CONFIG);
     let count = samples.len();
     let left = Mutex::new(VecDeque::from(samples));
     let wrong = Mutex::new(BTreeMap::new());
     let one_world = || {
-        let done = harness::run(kubelet, config, async |world| {
+        let done = harness::run(kubelet, &config, async |world| {
             world.create_all(&with_image(&tasks)).await?;
+            world.create_all(&templates).await?;
             let mut ended = Vec::new();
             loop {
                 let Some(sample) = lock(&left).pop_front() else { break };
@@ -170,11 +175,12 @@ async fn compare(world: &World, ended: Vec<(Sample, Workflow)>) -> Result<BTreeM
     world.ensure_invariants().await?;
     let events = world.audit().await?;
     let jobs = audit::invariants::jobs(&events);
+    let families = families(world).await?;
     let mut wrong = BTreeMap::new();
     for (sample, workflow) in ended {
         let status = harness::status(&workflow)?;
         let uid = workflow.metadata.uid.unwrap_or_default();
-        let jobs = jobs.get(uid.as_str()).copied().unwrap_or_default();
+        let jobs = with_descendants(&families, &uid, &jobs);
         let differences = differences(&sample.expected, &status, jobs);
         if !differences.is_empty() {
             let said = status.message.unwrap_or_default();
@@ -183,6 +189,28 @@ async fn compare(world: &World, ended: Vec<(Sample, Workflow)>) -> Result<BTreeM
         }
     }
     Ok(wrong)
+}
+
+/// The UIDs of children, by the UID of their parent.
+type Families = BTreeMap<String, Vec<String>>;
+
+async fn families(world: &World) -> Result<Families> {
+    let mut families = Families::new();
+    for workflow in world.api::<Workflow>().list(&ListParams::default()).await? {
+        let labels = workflow.metadata.labels.unwrap_or_default();
+        if let (Some(parent), Some(uid)) = (labels.get(label::PARENT_UID), workflow.metadata.uid) {
+            families.entry(parent.clone()).or_default().push(uid);
+        }
+    }
+    Ok(families)
+}
+
+fn with_descendants(families: &Families, uid: &str, jobs: &BTreeMap<&str, usize>) -> usize {
+    let own = jobs.get(uid).copied().unwrap_or_default();
+    let children = families.get(uid).into_iter().flatten();
+    own + children
+        .map(|child| with_descendants(families, child, jobs))
+        .sum::<usize>()
 }
 
 /// One line for each member that is not as expected.

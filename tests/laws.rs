@@ -5,7 +5,7 @@ use k8s_openapi::api::batch::v1::Job;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    graphs::{Case, Outcome, Place},
+    graphs::{Case, Outcome, Place, place::Around},
     world::{Cluster, go_numbers},
 };
 
@@ -111,7 +111,8 @@ impl History {
                 }
                 let ended = (attempt.phase, attempt.reason.clone());
                 let known = self.recorded.insert(at(), ended.clone());
-                if known.as_ref() != Some(&ended) {
+                // Of a request no Job tells.
+                if known.as_ref() != Some(&ended) && !attempt.job.is_empty() {
                     truth(cluster, &attempt.job, attempt.phase)?;
                 }
             }
@@ -203,32 +204,30 @@ fn is_sealed(before: &WorkflowStatus, after: &WorkflowStatus) -> bool {
     usize::try_from(sealed(after) - sealed(before)).unwrap() == left
 }
 
-/// Below steps that run, in the iteration that is due: whatever starts a Job.
+/// Below steps that run, in the iteration that is due: whatever starts a Job. A handler follows a step that has failed.
 pub fn stands_open(status: &WorkflowStatus, case: &Case, place: &Place) -> Result<(), Fault> {
-    let mut id = place.id.clone();
-    while let Some((above, index)) = case.place(&id).and_then(|place| owned(place.above())) {
-        let Some(step) = status.steps.get(&above) else {
-            return Err(format!(
-                "{} starts, and {above} around it is not in the status",
-                place.id
-            ));
+    let id = &place.id;
+    let mut around = case.around(place);
+    while let Some(at) = around {
+        let above = at.id();
+        let Some(step) = status.steps.get(above) else {
+            return Err(format!("{id} starts, and {above} around it is not in the status"));
         };
-        if step.phase != StepPhase::Running || step.stop.is_some() {
-            return Err(format!("{} starts while {above} is {}", place.id, step.phase));
+        let wanted = match &at {
+            Around::Failed(_) => StepPhase::Failed,
+            _ => StepPhase::Running,
+        };
+        if step.phase != wanted || (step.stop.is_some() && wanted == StepPhase::Running) {
+            return Err(format!("{id} starts while {above} is {}", step.phase));
         }
-        if index.is_some_and(|index| index != step.iterations) {
-            return Err(format!(
-                "{} starts in iteration {} of {above}",
-                place.id, step.iterations
-            ));
+        if let Around::Iteration(_, index) = &at
+            && *index != step.iterations
+        {
+            return Err(format!("{id} starts in iteration {} of {above}", step.iterations));
         }
-        id = above;
+        around = case.place(above).and_then(|place| case.around(&place));
     }
     Ok(())
-}
-
-fn owned(above: Option<(&str, Option<u32>)>) -> Option<(String, Option<u32>)> {
-    above.map(|(id, index)| (id.to_owned(), index))
 }
 
 /// I4: what is recorded of an attempt is what has become of its program.

@@ -18,6 +18,8 @@ pub mod label {
     pub const RUN: &str = "jobwright.dev/run";
     /// Attempt of the step, from 1.
     pub const ATTEMPT: &str = "jobwright.dev/attempt";
+    /// On a child: UID of the Workflow whose step it runs for.
+    pub const PARENT_UID: &str = "jobwright.dev/parent-uid";
     /// Name of the Task that the step runs, where it fits a label value.
     pub const TASK: &str = "jobwright.dev/task";
     /// What a `WorkflowRecord` holds: `snapshot` or `steps`.
@@ -39,6 +41,8 @@ pub mod annotation {
     pub const STEP: &str = "jobwright.dev/step";
     /// Identity of the attempt: a hash of Workflow UID, run, step id and attempt.
     pub const ATTEMPT_KEY: &str = "jobwright.dev/attempt-key";
+    /// On a child: what becomes of it once its parent has ended.
+    pub const ON_PARENT_CLOSE: &str = "jobwright.dev/on-parent-close";
     /// Results of needs that were not stored yet when this Job was created.
     pub const CARRIED: &str = "jobwright.dev/carried-results";
     /// The TTL that a Job is to have once its result is stored, in seconds.

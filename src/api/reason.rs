@@ -15,6 +15,12 @@ pub enum Reason {
     OOMKilled,
     DeadlineExceeded,
     OutputInvalid,
+    /// No connection, or it was closed before the whole answer came.
+    ConnectionFailed,
+    /// The receiver cannot answer now: 429, 502, 503 or 504.
+    Unavailable,
+    /// A header names a Secret that cannot be read.
+    SecretMissing,
     // The platform's: spend a budget of their own.
     Evicted,
     Preempted,
@@ -31,6 +37,12 @@ pub enum Reason {
     InvalidInput,
     ExpressionError,
     TooLarge,
+    /// The answer has a status that was not expected, or `expect` is false.
+    UnexpectedResponse,
+    /// The answer cannot be read.
+    ResponseInvalid,
+    /// The address guard does not let a request go there.
+    AddressRefused,
     // Of steps and runs.
     StepFailed,
     NeedNotMet,
@@ -45,6 +57,10 @@ pub enum Reason {
     StopWhen,
     /// So many needs of a join count that the others are not needed.
     JoinMet,
+    /// The Workflow that the step runs has ended otherwise than `Succeeded`: the message has its words.
+    ChildFailed,
+    /// The step of another Workflow that this one runs for has ended, or does not want it any more.
+    ParentClosed,
     /// A step refers to a block that is not there.
     UnknownBlock,
     Stopped,
@@ -57,6 +73,9 @@ pub enum Reason {
     TaskNotFound,
     /// The step does not fit the Task that it names: mending either helps.
     TaskMismatch,
+    TemplateNotFound,
+    /// The inputs do not fit the template that they are for: mending either helps.
+    TemplateMismatch,
     /// The pod of a Task would be refused.
     PodRefused,
     /// Reconciling it failed three times in a row for a reason inside the operator.
@@ -78,6 +97,7 @@ impl fmt::Display for Reason {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SubStatus {
     TaskNotFound,
+    TemplateNotFound,
     Unschedulable,
     ImagePull,
     /// A Secret, `ConfigMap` or volume that the pod refers to is missing.
@@ -87,6 +107,12 @@ pub enum SubStatus {
     PodRefused,
     /// The API server asks to slow down or is not there.
     ApiUnavailable,
+    /// Requests to this endpoint have failed too often in a row: it is left alone for a while.
+    BreakerOpen,
+    /// The rate limit of this endpoint is used up.
+    RateLimited,
+    /// As many requests as may be are on their way.
+    RequestsBusy,
     Stopping,
     #[serde(untagged)]
     Other(String),

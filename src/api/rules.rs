@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::meta::{label, variable};
 
+pub(crate) mod http;
+
 /// Words that CEL keeps for itself, and the roots of our expressions: no step or input is named so.
 pub const RESERVED_WORDS: [&str; 32] = [
     "as",
@@ -117,23 +119,23 @@ pub(crate) fn task() -> Value {
 pub(crate) fn step() -> Value {
     json!([
         rule(
-            "[has(self.task) || has(self.job), has(self.block), has(self.choice), has(self.loop), has(self.wait), has(self.set), has(self.exit)].filter(k, k).size() == 1",
-            "a step has one kind: write task: {name: ...} for a Task, job: {image: ...} inline, or one of block, choice, loop, wait, set and exit",
+            "[has(self.task) || has(self.job), has(self.block), has(self.choice), has(self.loop), has(self.wait), has(self.http), has(self.set), has(self.exit), has(self.workflow)].filter(k, k).size() == 1",
+            "a step has one kind: write task: {name: ...} for a Task, job: {image: ...} inline, or one of block, choice, loop, wait, http, set, exit and workflow",
         ),
         at(
             "retry",
-            "has(self.task) || has(self.job) || (!has(self.retry) && !has(self.idempotencyKey))",
-            "retry and idempotencyKey are for steps with a Job: set them at the steps of the block",
+            "has(self.task) || has(self.job) || has(self.http) || (has(self.workflow) ? !has(self.idempotencyKey) : !has(self.retry) && !has(self.idempotencyKey))",
+            "retry and idempotencyKey are for steps with a Job or a request, retry for steps with a workflow too: set them at the steps of the block",
         ),
         at(
             "timeouts",
-            "has(self.task) || has(self.job) || !has(self.timeouts) || (!has(self.timeouts.scheduleToStart) && !has(self.timeouts.startToClose))",
-            "a step without a Job of its own has one time limit: scheduleToClose",
+            "has(self.task) || has(self.job) || has(self.http) || has(self.workflow) || !has(self.timeouts) || (!has(self.timeouts.scheduleToStart) && !has(self.timeouts.startToClose))",
+            "a step without a Job, request or Workflow of its own has one time limit: scheduleToClose",
         ),
         at(
             "outputs",
             "!has(self.outputs) || (has(self.job) && !has(self.task))",
-            "outputs are declared where they are made: in the Task, in the block, or here for an inline job",
+            "outputs are declared where they are made: in the Task, in the block, under http, or here for an inline job",
         ),
         at(
             "job",
@@ -147,8 +149,8 @@ pub(crate) fn step() -> Value {
         ),
         at(
             "forEach",
-            "!has(self.forEach) || has(self.task) || has(self.job) || has(self.block)",
-            "a fork runs a task, a job or a block for each item: put the other kinds into a block",
+            "!has(self.forEach) || has(self.task) || has(self.job) || has(self.http) || has(self.block) || has(self.workflow)",
+            "a fork runs a task, a job, a request, a block or a workflow for each item: put the other kinds into a block",
         ),
         at(
             "onFailure",
@@ -159,6 +161,11 @@ pub(crate) fn step() -> Value {
             "join",
             "!has(self.join) || (has(self.needs) && (!has(self.join.require) || type(self.join.require) != int || self.join.require <= size(self.needs)))",
             "a join is about needs: name them, and require no more than there are",
+        ),
+        at(
+            "inputs",
+            "!has(self.http) || !has(self.inputs)",
+            "a request takes its values in url, headers, query and body: give them there",
         ),
         unlimited_retry(),
     ])
@@ -384,12 +391,22 @@ pub(crate) fn workflow() -> Value {
         "self.runPolicy == oldSelf.runPolicy",
         "runPolicy cannot change: create another Workflow",
     )];
+    rules.push(rule(
+        "has(self.templateRef) != has(self.steps)",
+        "a Workflow has one source: write steps, or templateRef: {name: ...} to run a WorkflowTemplate",
+    ));
+    rules.push(at(
+        "templateRef",
+        "!has(self.templateRef) || !(has(self.blocks) || has(self.outputs) || has(self.onFailure) || has(self.onExit) || has(self.jobDefaults))",
+        "blocks, outputs, onFailure, onExit and jobDefaults are the template's: leave them out here",
+    ));
     rules.push(at(
         "steps",
-        "self.runPolicy == 'OnChange' || self.steps == oldSelf.steps",
+        "self.runPolicy == 'OnChange' || (has(self.steps) ? has(oldSelf.steps) && self.steps == oldSelf.steps : !has(oldSelf.steps))",
         "the steps of a Workflow with runPolicy Once cannot change: create another Workflow, or delete this one first, to run again (with runPolicy: OnChange each change is a new run)",
     ));
     for field in [
+        "templateRef",
         "inputs",
         "blocks",
         "outputs",

@@ -40,6 +40,9 @@ pub struct WorkflowStatus {
     /// The definition that this run keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotReference>,
+    /// The template that this run began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateUsed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,24 @@ pub struct SnapshotReference {
     /// Name of a `WorkflowRecord` of this namespace.
     #[schemars(length(max = 253))]
     pub name: String,
+    /// Those of the templates that its `workflow` steps may run, at any depth: kept with this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub children: Vec<String>,
+}
+
+/// A template as a run began with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateUsed {
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Names the content, as `status.hash` of the template did.
+    #[schemars(length(max = 64))]
+    pub hash: String,
+    /// `status.revision` of the template, where it had one with this content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
 }
 
 /// A record of `kind: Page`, and what it holds.
@@ -166,7 +187,7 @@ pub struct StepStatus {
     /// The structured id: names, and for iterations their index, from the root.
     #[schemars(length(max = 32))]
     pub path: Vec<PathSegment>,
-    /// `task`, `job`, `block`, `choice`, `loop`, `wait`, `set`, `exit` or `forEach`.
+    /// `task`, `job`, `block`, `choice`, `loop`, `wait`, `set`, `exit`, `workflow` or `forEach`.
     pub kind: String,
     #[serde(default)]
     pub phase: StepPhase,
@@ -204,6 +225,11 @@ pub struct StepStatus {
     pub outputs: BTreeMap<String, Value>,
     #[serde(default, skip_serializing_if = "Attempts::is_none")]
     pub attempts: Attempts,
+    /// Steps that its expressions read and that had not ended when it began: it sees them as `Running`, for good.
+    /// Stored before it begins, where a join above lets it begin before all has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub unseen: Option<Vec<String>>,
     /// The block that a choice runs; `none` where it runs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selected: Option<String>,
@@ -317,14 +343,20 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// One Job.
+/// One Job, one request, or one child Workflow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptStatus {
     /// From 1.
     pub number: u32,
+    /// Empty where it is no Job.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub job: String,
-    /// UID of that Job: what a delete is meant for.
+    /// The child Workflow of a `workflow` step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub workflow: Option<String>,
+    /// UID of that object: what a delete is meant for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     #[serde(default)]
@@ -335,6 +367,9 @@ pub struct AttemptStatus {
     pub message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// The status of the answer to a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -96,8 +96,9 @@ pub struct Input {
 pub struct WorkflowInput {
     #[schemars(schema_with = "schema::identifier")]
     pub name: String,
-    #[serde(rename = "type", default)]
-    pub kind: ValueType,
+    /// Default `string`; beside `templateRef` the type that the template declares.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ValueType>,
     /// The value of this run, of the declared type. Plain data: never evaluated.
     #[schemars(schema_with = "schema::any")]
     pub value: Value,

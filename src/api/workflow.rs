@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use crate::{
     container::StepJob,
     flow::{Block, Choice, Exit, ForEach, Join, Loop, Variable, Wait},
+    http::Http,
     policy::{Handler, JobDefaults, OnFailure, Retry, RunPolicy, Timeouts, WorkflowTimeouts},
     rules, schema,
     status::WorkflowStatus,
+    template::{Child, TemplateSource},
     value::{Binding, Output, WorkflowInput, WorkflowOutput},
 };
 
@@ -47,6 +49,11 @@ pub struct WorkflowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub inputs: Vec<WorkflowInput>,
+    /// Runs a `WorkflowTemplate`, with these `inputs`; then steps, blocks, outputs, what follows and `jobDefaults` are
+    /// the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_ref: Option<TemplateSource>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub steps: Vec<Step>,
     /// Lists of steps that the steps refer to by name.
@@ -63,6 +70,7 @@ pub struct WorkflowSpec {
     /// Runs once at the end of the run, however it ends, after `onFailure`. `error` is empty where nothing failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_exit: Option<Handler>,
+    /// Beside `templateRef`: each one set here replaces the template's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<WorkflowTimeouts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +115,12 @@ pub struct Step {
     pub looped: Option<Loop>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
+    /// Runs a template as a Workflow of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Child>,
+    /// Sends a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
     /// Sets variables.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -134,20 +148,31 @@ pub struct Step {
 }
 
 impl WorkflowSpec {
-    /// The steps of the run and of all blocks, each list with the field path that it has.
-    pub fn lists(&self) -> impl Iterator<Item = (String, &[Step])> {
-        let root = [("spec".to_owned(), self.steps.as_slice())];
-        let blocks = self.blocks.iter();
-        root.into_iter()
-            .chain(blocks.map(|(name, block)| (format!("spec.blocks.{name}"), block.steps.as_slice())))
-    }
-
     /// Names of the Tasks that the steps refer to.
     pub fn task_names(&self) -> impl Iterator<Item = &str> {
-        let steps = self.steps.iter();
-        let all = steps.chain(self.blocks.values().flat_map(|block| &block.steps));
-        all.filter_map(|step| Some(step.task.as_ref()?.name.as_str()))
+        task_names(&self.steps, &self.blocks)
     }
+
+    /// Names of the templates that it, or its steps, refer to.
+    pub fn template_names(&self) -> impl Iterator<Item = &str> {
+        let own = self.template_ref.iter().map(|source| source.name.as_str());
+        own.chain(template_names(&self.steps, &self.blocks))
+    }
+}
+
+fn all<'a>(steps: &'a [Step], blocks: &'a BTreeMap<String, Block>) -> impl Iterator<Item = &'a Step> {
+    steps.iter().chain(blocks.values().flat_map(|block| &block.steps))
+}
+
+pub(crate) fn task_names<'a>(steps: &'a [Step], blocks: &'a BTreeMap<String, Block>) -> impl Iterator<Item = &'a str> {
+    all(steps, blocks).filter_map(|step| Some(step.task.as_ref()?.name.as_str()))
+}
+
+pub(crate) fn template_names<'a>(
+    steps: &'a [Step],
+    blocks: &'a BTreeMap<String, Block>,
+) -> impl Iterator<Item = &'a str> {
+    all(steps, blocks).filter_map(|step| Some(step.workflow.as_ref()?.template_ref.name.as_str()))
 }
 
 /// A Task of the same namespace.

@@ -1,22 +1,25 @@
 //! The begin of a run: the definition is resolved, checked and stored before anything starts.
 
-use jobwright_api::{Reason, SubStatus, WorkflowPhase, WorkflowStatus, policy::RunPolicy, status::SnapshotReference};
+use jobwright_api::{
+    Reason, SubStatus, WorkflowPhase, WorkflowStatus,
+    policy::RunPolicy,
+    status::{SnapshotReference, TemplateUsed},
+};
+use serde_json::Map;
 
 use crate::{
     decision::Action,
-    definition::Definition,
     draft::{Cause, Draft},
     frame::Frame,
     graph::Graph,
-    job,
+    inputs,
     observed::{Observed, Refusal, RefusalKind},
+    parent,
+    plan::{Sources, Unready, plan},
     problem::Problem,
-    resolve::{Unresolved, definition_hash, resolve},
+    resolve::definition_hash,
     text::{MESSAGE_BYTES_MAX, clip},
 };
-
-/// Below the request limit of etcd (1.5 MiB) and our own bound of an object (512 KiB).
-const SNAPSHOT_BYTES_MAX: usize = 384 * 1024;
 
 /// Whether a run has to begin: the first, or with `OnChange` the next.
 pub(crate) fn is_due(observed: &Observed) -> bool {
@@ -41,26 +44,56 @@ pub(crate) fn begin(observed: &Observed, draft: &mut Draft) {
         };
     }
     draft.status.run.get_or_insert(1);
-    let resolved = resolve(observed.spec, &observed.tasks, observed.settings);
-    let graph = match resolved {
-        Ok(definition) => Graph::compile(definition),
-        Err(Unresolved::Wrong(problems)) => Err(problems),
-        Err(Unresolved::Missing(problems)) => return wait(draft, &problems),
+    if let Some(stop) = parent::closed(observed) {
+        return parent::end_unbegun(observed, draft, &stop);
+    }
+    let source = observed.spec.template_ref.as_ref();
+    if let Some(pinned) = source.and_then(|source| source.snapshot.clone()) {
+        let Some(graph) = &observed.graph else {
+            let words = format!("there is no WorkflowRecord {pinned}: restore it, or delete this Workflow");
+            let path = "spec.templateRef.snapshot";
+            return wait(draft, &[Problem::new(Reason::TemplateNotFound, path, words)]);
+        };
+        return begin_child(observed, draft, graph, pinned);
+    }
+    let sources = Sources {
+        tasks: &observed.tasks,
+        templates: &observed.templates,
+        settings: observed.settings,
     };
-    match graph.and_then(|graph| snapshot(graph.definition()).map(|(name, data)| (graph, name, data))) {
-        // A mistake in a definition that cannot change is final; one that a Task can mend is waited for.
-        Err(problems) if problems.iter().any(|problem| problem.reason != Reason::TaskMismatch) => {
-            refuse(observed, draft, &problems);
-        }
-        Err(problems) => wait(draft, &problems),
-        Ok((_, name, data)) if observed.notes.snapshot.as_ref() != Some(&name) => {
-            draft.move_run(WorkflowPhase::Pending, Cause::default());
-            if let Some(refusal) = observed.notes.refusals.get(&name) {
-                show_refusal(draft, refusal);
+    match plan(observed.spec, sources) {
+        Err(Unready::Wrong(problems)) => refuse(observed, draft, &problems),
+        Err(Unready::Waits(problems)) => wait(draft, &problems),
+        Ok(plan) => {
+            let stored = &observed.notes.snapshots;
+            let mut missing = plan
+                .records
+                .into_iter()
+                .filter(|(name, _)| !stored.contains(name))
+                .peekable();
+            if missing.peek().is_none() {
+                return open(observed, draft, &plan.graph, plan.snapshot);
             }
-            draft.act(Action::StoreSnapshot { name, data });
+            draft.move_run(WorkflowPhase::Pending, Cause::default());
+            for (name, data) in missing {
+                if let Some(refusal) = observed.notes.refusals.get(&name) {
+                    show_refusal(draft, refusal);
+                }
+                draft.act(Action::StoreSnapshot { name, data });
+            }
         }
-        Ok((graph, name, _)) => open(observed, draft, &graph, name),
+    }
+}
+
+/// The record was stored by its parent: what it is given is all that is left to check.
+fn begin_child(observed: &Observed, draft: &mut Draft, graph: &Graph, snapshot: String) {
+    let definition = graph.definition();
+    let template = observed.spec.template_ref.as_ref().map(|source| source.name.as_str());
+    let (_, problems) = inputs::given(&definition.inputs, &observed.spec.inputs, template);
+    if problems.is_empty() {
+        open(observed, draft, graph, snapshot);
+    } else {
+        refuse(observed, draft, &problems);
     }
 }
 
@@ -74,20 +107,6 @@ fn show_refusal(draft: &mut Draft, refusal: &Refusal) {
     };
     let words = format!("the definition of this run is not stored yet: {}", refusal.message);
     status.message = Some(clip(&words, MESSAGE_BYTES_MAX));
-}
-
-fn snapshot(definition: &Definition) -> Result<(String, String), Vec<Problem>> {
-    let wrong = |reason, words: String| vec![Problem::new(reason, "spec", words)];
-    let data =
-        serde_json::to_string(definition).map_err(|error| wrong(Reason::InvalidDefinition, error.to_string()))?;
-    if data.len() > SNAPSHOT_BYTES_MAX {
-        let words = format!(
-            "the definition with its Tasks is {} bytes, at most {SNAPSHOT_BYTES_MAX} are stored: split it, or make scripts and inputs smaller",
-            data.len()
-        );
-        return Err(wrong(Reason::TooLarge, words));
-    }
-    Ok((job::content_name("snapshot", data.as_bytes()), data))
 }
 
 /// Ends the run before it began.
@@ -104,9 +123,11 @@ fn wait(draft: &mut Draft, problems: &[Problem]) {
     draft.move_run(WorkflowPhase::Pending, Cause::default());
     let first = problems.first();
     draft.status.reason = first.map(|first| first.reason.clone());
-    draft.status.sub_status = first
-        .filter(|first| first.reason == Reason::TaskNotFound)
-        .map(|_| SubStatus::TaskNotFound);
+    draft.status.sub_status = match first.map(|first| &first.reason) {
+        Some(Reason::TaskNotFound) => Some(SubStatus::TaskNotFound),
+        Some(Reason::TemplateNotFound) => Some(SubStatus::TemplateNotFound),
+        _ => None,
+    };
     draft.status.message = Some(clip(&words(problems), MESSAGE_BYTES_MAX));
 }
 
@@ -119,17 +140,36 @@ fn words(problems: &[Problem]) -> String {
 fn open(observed: &Observed, draft: &mut Draft, graph: &Graph, snapshot: String) {
     let now = draft.now();
     let status = &mut draft.status;
-    status.snapshot = Some(SnapshotReference { name: snapshot });
+    status.snapshot = Some(SnapshotReference {
+        name: snapshot,
+        children: graph.definition().children.clone(),
+    });
+    status.template = template_used(observed, graph);
     status.definition_hash = Some(definition_hash(observed.spec));
     status.started_at = Some(now);
     status.reason = None;
     status.message = None;
     status.sub_status = None;
-    draft.open_frame(&Frame::root(graph));
+    draft.open_frame(&Frame::root(graph, Map::new()));
     let phase = if observed.spec.suspend {
         WorkflowPhase::Suspended
     } else {
         WorkflowPhase::Running
     };
     draft.move_run(phase, Cause::default());
+}
+
+/// The template as it is recorded; its revision, where the template still is what the run keeps.
+fn template_used(observed: &Observed, graph: &Graph) -> Option<TemplateUsed> {
+    let used = graph.definition().template.as_ref()?;
+    let known = observed
+        .templates
+        .get(&used.name)
+        .and_then(|template| template.status.as_ref());
+    let same = known.filter(|status| status.hash.as_ref() == Some(&used.hash));
+    Some(TemplateUsed {
+        name: used.name.clone(),
+        hash: used.hash.clone(),
+        revision: same.and_then(|status| status.revision),
+    })
 }

@@ -1,8 +1,10 @@
 //! What `decide` wants done.
 
 use jiff::Timestamp;
-use jobwright_api::{Reason, StepPhase, WorkflowPhase, WorkflowStatus};
+use jobwright_api::{Reason, StepPhase, Workflow, WorkflowPhase, WorkflowStatus};
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+
+use crate::http::Request;
 
 /// The outcome of one look at a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +49,10 @@ pub enum Action {
     ReadPage { name: String },
     /// Create this Job. A conflict is success iff owner UID and attempt key are ours.
     StartJob { name: String, job: Box<Job> },
+    /// Create this Workflow for a step. A conflict is success iff parent UID and attempt key are ours.
+    StartChild { name: String, workflow: Box<Workflow> },
+    /// Ask the API server whether this child exists: the stores do not know it.
+    ConfirmChild { name: String },
     /// Delete this Job in the foreground, so that it is gone only after its pods.
     StopJob { name: String, uid: String },
     /// Set the TTL of a Job whose result is stored.
@@ -57,6 +63,10 @@ pub enum Action {
     ConfirmPods { job: String },
     /// Dry-run the pod of a Job that has none, for the server's words.
     ProbePod { name: String, pod: Box<Pod> },
+    /// Ask for a place among the requests on their way, and leave of the endpoint. Nothing is sent yet.
+    AdmitRequest { key: String, request: Box<Request> },
+    /// Send this request, which has been admitted, under the key of its attempt; one that is on its way stays.
+    SendRequest { key: String, request: Box<Request> },
 }
 
 /// One change of phase.

@@ -1,15 +1,17 @@
 //! The resolved definition of a run: what a snapshot holds.
 
 use jobwright_api::{
-    Binding, Choice, Exit, ForEach, Input, Join, Loop, Output, Variable, Wait,
+    Binding, Choice, Exit, ForEach, Http, Input, Join, Loop, Output, Variable, Wait,
     container::FieldFrom,
     flow,
     policy::{Handler, Retry, Then, Timeouts, WorkflowTimeouts},
     settings::Layer,
-    value::{WorkflowInput, WorkflowOutput},
+    template::OnParentClose,
+    value::WorkflowOutput,
 };
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A Workflow with all that it refers to folded in: Tasks, operator defaults, classes, `enforced`.
@@ -19,7 +21,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Definition {
-    pub inputs: Vec<WorkflowInput>,
+    /// The template that it is made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateDefinition>,
+    pub inputs: Vec<Input>,
+    /// What the inputs are in this run, where the spec may change before it has ended; else the spec says it, so that
+    /// runs with other inputs share one record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<BTreeMap<String, Value>>,
     pub steps: Vec<StepDefinition>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blocks: BTreeMap<String, BlockDefinition>,
@@ -30,9 +39,32 @@ pub struct Definition {
     pub on_exit: Option<Handler>,
     #[serde(default)]
     pub timeouts: WorkflowTimeouts,
+    /// The records of all Workflows that its steps may run, at any depth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<String>,
     /// Applied to a Job last of all, after `fieldsFrom`.
     #[serde(default)]
     pub enforced: Layer,
+}
+
+/// A template, and which content of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateDefinition {
+    pub name: String,
+    pub hash: String,
+}
+
+/// The Workflow that a step runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildDefinition {
+    pub template: String,
+    /// The record of its resolved definition.
+    pub snapshot: String,
+    /// The step ends when the Workflow does, not when it exists.
+    pub waits: bool,
+    pub on_parent_close: OnParentClose,
 }
 
 /// A block with its steps resolved.
@@ -87,8 +119,10 @@ pub enum Kind {
     Choice,
     Loop,
     Wait,
+    Http,
     Set,
     Exit,
+    Workflow,
     ForEach,
 }
 
@@ -102,8 +136,10 @@ impl Kind {
             Self::Choice => "choice",
             Self::Loop => "loop",
             Self::Wait => "wait",
+            Self::Http => "http",
             Self::Set => "set",
             Self::Exit => "exit",
+            Self::Workflow => "workflow",
             Self::ForEach => "forEach",
         }
     }
@@ -147,6 +183,10 @@ pub struct StepDefinition {
     pub idempotency_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<Flow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildDefinition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
     #[serde(default)]
     pub job: JobTemplate,
 }

@@ -63,9 +63,21 @@ impl<'a> Draft<'a> {
     }
 
     /// What this look wanted to start is not wanted any more.
-    pub(crate) fn take_back_start(&mut self, job: &str) {
+    pub(crate) fn take_back_start(&mut self, attempt: &str) {
         self.actions
-            .retain(|action| !matches!(action, Action::StartJob { name, .. } if name == job));
+            .retain(|action| !matches!(action, Action::StartJob { name, .. } | Action::StartChild { name, .. } if name == attempt));
+    }
+
+    /// The run ends: nothing that this look wanted to start is wanted any more.
+    pub(crate) fn take_back_starts(&mut self) {
+        self.actions.retain(|action| !matches!(action, Action::StartJob { .. }));
+    }
+
+    /// The same of a request.
+    pub(crate) fn take_back_request(&mut self, attempt: &str) {
+        self.actions.retain(|action| {
+            !matches!(action, Action::AdmitRequest { key, .. } | Action::SendRequest { key, .. } if key == attempt)
+        });
     }
 
     pub(crate) const fn has_actions(&self) -> bool {

@@ -38,9 +38,7 @@ struct Id {
 
 impl<'a> Frame<'a> {
     /// The steps of the run itself.
-    pub(crate) fn root(graph: &'a Graph) -> Self {
-        let inputs = graph.definition().inputs.iter();
-        let inputs = inputs.map(|input| (input.name.clone(), input.value.clone())).collect();
+    pub(crate) fn root(graph: &'a Graph, inputs: Map<String, Value>) -> Self {
         Self::new(graph.root(), &[], inputs)
     }
 

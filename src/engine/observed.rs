@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use jobwright_api::{
-    Reason, StepPhase, StepStatus, Task, WorkflowSpec, WorkflowStatus, settings::JobSettings, status::PathSegment,
+    Reason, StepPhase, StepStatus, Task, WorkflowPhase, WorkflowSpec, WorkflowStatus, WorkflowTemplate,
+    settings::JobSettings, status::PathSegment, template::OnParentClose,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::graph::Graph;
+use crate::{graph::Graph, http};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
@@ -26,29 +27,48 @@ pub struct Observed<'a> {
     pub stored: &'a WorkflowStatus,
     /// The stored status with what was decided since and is not written yet.
     pub pending: &'a WorkflowStatus,
-    /// The compiled snapshot that `pending.snapshot` names; none before there is one, or where nothing is left to do.
+    /// The compiled snapshot that `pending.snapshot` names, or before that `spec.templateRef.snapshot`; none before
+    /// there is one, or where nothing is left to do.
     pub graph: Option<Arc<Graph>>,
-    /// The Tasks that `spec.steps` name, as far as they exist. Read only while there is no snapshot.
+    /// The Tasks that its steps and those of its templates name, as far as they exist. Read only while there is no
+    /// snapshot.
     pub tasks: BTreeMap<String, Arc<Task>>,
+    /// The templates that it names, and those that they name, as far as they exist. Read only while there is no snapshot.
+    pub templates: BTreeMap<String, Arc<WorkflowTemplate>>,
     /// Read only while there is no snapshot.
     pub settings: &'a JobSettings,
     /// The Jobs of this Workflow's UID by name, of all its runs.
     pub jobs: &'a BTreeMap<String, Arc<JobView>>,
     /// The pods of these Jobs by name of the Job.
     pub pods: &'a BTreeMap<String, Vec<Arc<PodView>>>,
+    /// The Workflows that run for steps of this one, by name, of all its runs.
+    pub children: &'a BTreeMap<String, Arc<ChildView>>,
+    /// The step of another Workflow that this one runs for.
+    pub parent: Option<Parent<'a>>,
     pub notes: &'a Notes,
+}
+
+/// Whose child a Workflow is, as its labels and annotations say.
+#[derive(Clone, Debug)]
+pub struct Parent<'a> {
+    pub run: u32,
+    pub path: Vec<PathSegment>,
+    pub attempt: u32,
+    pub on_close: OnParentClose,
+    /// As the API server has it; none where the stores do not know the parent: the garbage collector does what follows.
+    pub status: Option<&'a WorkflowStatus>,
 }
 
 /// What `apply` learned from the API server's answers. In memory only: after a restart it is asked again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notes {
-    /// Name of the snapshot that is known to be stored.
-    pub snapshot: Option<String>,
-    /// Jobs whose absence a live GET has confirmed. Dropped when the Job is seen.
+    /// Names of the snapshots that are known to be stored.
+    pub snapshots: std::collections::BTreeSet<String>,
+    /// Jobs and children whose absence a live GET has confirmed. Dropped when they are seen.
     pub absent: std::collections::BTreeSet<String>,
     /// Jobs that are over and of which a live LIST has shown no pod.
     pub podless: std::collections::BTreeSet<String>,
-    /// Jobs that the API server would not create, by name.
+    /// Jobs, children and records that the API server would not create, by name.
     pub refusals: BTreeMap<String, Refusal>,
     /// What a dry run said of the pod of a Job that has none.
     pub probes: BTreeMap<String, Probe>,
@@ -56,6 +76,8 @@ pub struct Notes {
     pub sealed: BTreeMap<String, Vec<String>>,
     /// Pages that were read, by name; none where there is no such record.
     pub pages: BTreeMap<String, Option<Arc<Page>>>,
+    /// What this process knows of requests, by key of the attempt.
+    pub requests: BTreeMap<String, http::Known>,
 }
 
 /// What expressions read of the steps in a record, by printed id.
@@ -81,6 +103,8 @@ pub struct Refusal {
     pub at: Timestamp,
     /// How often in a row.
     pub count: u32,
+    /// One of them was no answer: the object may exist all the same.
+    pub may_exist: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +158,23 @@ pub struct JobView {
     pub failed: Option<(String, String)>,
     /// A pod of it was counted, active or ended.
     pub has_had_pod: bool,
+}
+
+/// What we read of a Workflow that runs for a step of another one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChildView {
+    pub name: String,
+    pub uid: String,
+    /// Our annotation: identity of the attempt.
+    pub attempt_key: String,
+    /// Of its parent: where its step stands, and which attempt it is.
+    pub run: u32,
+    pub path: Vec<PathSegment>,
+    pub attempt: u32,
+    pub phase: Option<WorkflowPhase>,
+    pub reason: Option<Reason>,
+    pub message: Option<String>,
+    pub outputs: BTreeMap<String, Value>,
 }
 
 /// What we read of a pod.

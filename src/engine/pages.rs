@@ -12,7 +12,8 @@ use crate::{
 };
 
 impl<'a> Run<'a> {
-    /// The pages that hold items of a fork; none while one of them is not read. One that is gone holds nothing.
+    /// The pages that hold items of a fork; none while one of them is not read. One that is lost holds nothing: what
+    /// needs it has failed by then.
     pub(crate) fn pages_of(&self, draft: &Draft, fork: &StepId) -> Option<Vec<&'a Page>> {
         let known = &self.observed.notes.pages;
         let fork = fork.to_string();
@@ -28,6 +29,31 @@ impl<'a> Run<'a> {
     /// The same of what is judged when all steps of a frame have ended.
     pub(crate) fn can_read_at_end(&self, draft: &mut Draft, frame: &Frame<'_>) -> bool {
         self.has_pages(draft, frame, frame.body().reads())
+    }
+
+    /// What a step reads and nobody can read any more: the first record that is gone, in words.
+    pub(crate) fn lost_page(&self, draft: &Draft, instance: Instance<'_>) -> Option<String> {
+        self.lost_of(draft, instance.frame(), instance.node().reads())
+    }
+
+    /// The same of what is judged when all steps of a frame have ended.
+    pub(crate) fn lost_page_at_end(&self, draft: &Draft, frame: &Frame<'_>) -> Option<String> {
+        self.lost_of(draft, frame, frame.body().reads())
+    }
+
+    fn lost_of(&self, draft: &Draft, frame: &Frame<'_>, reads: &BTreeSet<String>) -> Option<String> {
+        if draft.status.records.is_empty() {
+            return None;
+        }
+        let known = &self.observed.notes.pages;
+        let forks = reads.iter().filter_map(|name| frame.find(name));
+        forks.into_iter().find_map(|fork| {
+            let lost = names(draft, fork.key()).find(|name| matches!(known.get(*name), Some(None)))?;
+            Some(format!(
+                "WorkflowRecord {lost}, which holds items of {}, is gone or cannot be read",
+                fork.key()
+            ))
+        })
     }
 
     fn has_pages(&self, draft: &mut Draft, frame: &Frame<'_>, reads: &BTreeSet<String>) -> bool {

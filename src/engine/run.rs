@@ -19,12 +19,14 @@ use crate::{
     frame::{Frame, Instance},
     graph::{Graph, ON_FAILURE},
     id::{RunIdentity, StepId},
+    inputs,
+    jobs::Jobs,
     observed::{JobView, Observed},
-    seal,
+    parent, seal,
     step::{
         deadline,
         join::{self, Join},
-        observe, start,
+        observe, outcome, start,
     },
 };
 
@@ -34,7 +36,11 @@ pub(crate) struct Run<'a> {
     pub(crate) observed: &'a Observed<'a>,
     pub(crate) graph: &'a Graph,
     root: Frame<'a>,
+    /// Why it is to end, if its parent does not want it any more.
+    closed: Option<Stop>,
     pub(crate) identity: RunIdentity,
+    /// Jobs of this run.
+    jobs: Jobs<'a>,
     carried: OnceCell<BTreeSet<&'a str>>,
     /// Items of forks, computed once in a look.
     items: RefCell<BTreeMap<String, Rc<[Value]>>>,
@@ -42,34 +48,47 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(observed: &'a Observed<'a>, graph: &'a Arc<Graph>) -> Self {
+        let identity = RunIdentity {
+            namespace: observed.namespace.to_owned(),
+            name: observed.name.to_owned(),
+            uid: observed.uid.to_owned(),
+            run: observed.pending.run.unwrap_or(1),
+        };
+        let jobs = observed.jobs.values().map(AsRef::as_ref);
+        let jobs = jobs.filter(|job| job.owner_uid == identity.uid && job.run == identity.run);
+        let children = observed.children.values().map(AsRef::as_ref);
+        let children = children.filter(|child| child.run == identity.run);
+        let definition = graph.definition();
+        // Checked when the run began; what would not pass any more is absent.
+        let inputs = definition.values.clone().unwrap_or_else(|| {
+            let template = definition.template.as_ref().map(|template| template.name.as_str());
+            inputs::given(&definition.inputs, &observed.spec.inputs, template).0
+        });
         Self {
             observed,
             graph,
-            root: Frame::root(graph),
-            identity: RunIdentity {
-                namespace: observed.namespace.to_owned(),
-                name: observed.name.to_owned(),
-                uid: observed.uid.to_owned(),
-                run: observed.pending.run.unwrap_or(1),
-            },
+            root: Frame::root(graph, inputs.into_iter().collect()),
+            closed: parent::closed(observed),
+            jobs: Jobs::new(jobs, children),
+            identity,
             carried: OnceCell::new(),
             items: RefCell::default(),
         }
     }
 
-    /// Jobs of this run.
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'a JobView> {
-        let jobs = self.observed.jobs.values().map(AsRef::as_ref);
-        jobs.filter(|job| job.owner_uid == self.identity.uid && job.run == self.identity.run)
+    /// The inputs of the run.
+    pub(crate) fn inputs(&self) -> &Value {
+        self.root.inputs()
     }
 
-    /// The ends of the paths of Jobs at or below this step, whatever its index: from its own segment on.
-    fn jobs_below<'i>(&'i self, id: &'i StepId) -> impl Iterator<Item = (&'i PathSegment, &'i [PathSegment])> {
-        self.jobs().filter_map(move |job| {
-            let (own, above) = id.path().split_last()?;
-            let (found, below) = job.path.strip_prefix(above)?.split_first()?;
-            (found.name == own.name).then_some((found, below))
-        })
+    /// Why everything is to end now, what follows the steps as well.
+    pub(crate) fn terminated(&self) -> Option<&Stop> {
+        self.closed.as_ref().filter(|_| !parent::is_cancelled(self.observed))
+    }
+
+    /// Jobs of this run.
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &'a JobView> + '_ {
+        self.jobs.iter()
     }
 
     /// A Job tells that this step has begun, whatever is stored: with this iteration or a later one, if it has any.
@@ -77,7 +96,8 @@ impl<'a> Run<'a> {
     pub(crate) fn has_begun(&self, instance: Instance<'_>, iteration: u32) -> bool {
         let own = instance.id().path().last().and_then(|own| own.index);
         let has_handler = instance.on_failure().is_some();
-        self.jobs_below(instance.id())
+        self.jobs
+            .below(instance.id())
             .any(|(found, below)| match (own, found.index) {
                 (Some(own), found) => found == Some(own) && !below.is_empty(),
                 (None, Some(index)) => index >= iteration,
@@ -90,13 +110,14 @@ impl<'a> Run<'a> {
 
     /// A Job below this step exists: it has gone on, however far.
     pub(crate) fn has_jobs_below(&self, id: &StepId) -> bool {
-        self.jobs_below(id)
+        self.jobs
+            .below(id)
             .any(|(found, below)| found.index.is_some() || !below.is_empty())
     }
 
     /// How many items of this fork have begun, as far as Jobs tell.
     pub(crate) fn items_begun(&self, id: &StepId) -> u32 {
-        let indexes = self.jobs_below(id).filter_map(|(found, _)| found.index);
+        let indexes = self.jobs.below(id).filter_map(|(found, _)| found.index);
         indexes.max().map_or(0, |index| index.saturating_add(1))
     }
 
@@ -161,7 +182,13 @@ impl<'a> Run<'a> {
             return;
         }
         seal::take_out_sealed(self, draft);
+        if draft.status.phase.is_some_and(WorkflowPhase::is_terminal) {
+            // All is decided. What expressions read need not be read again.
+            self.settle_jobs(draft);
+            return seal::seal(self, draft);
+        }
         self.observe(draft, &self.root);
+        self.close(draft);
         self.arm_total(draft);
         let stop = draft.status.stop.clone();
         let mood = Mood {
@@ -193,6 +220,8 @@ impl<'a> Run<'a> {
             self.adopt_carried(draft, instance);
             let phase = draft.phase_of(instance.key());
             match instance.flow() {
+                // Its inputs may read records: without these it cannot be told apart from others.
+                Some(_) if phase.is_started() && !self.can_read(draft, instance) => {}
                 Some(_) => {
                     for below in flow::below(self, draft, instance) {
                         self.observe(draft, &below);
@@ -211,10 +240,14 @@ impl<'a> Run<'a> {
     /// Lets the steps of a frame go on as far as they may. True once all have ended.
     pub(crate) fn go_on(&self, draft: &mut Draft, frame: &Frame<'_>, mood: Mood<'_>) -> bool {
         let mut is_failing = mood.is_failing || frame.instances().any(|step| join::is_failure(draft, step));
+        let mut followed = None;
         for instance in frame.in_order() {
             let mut mood = Mood { is_failing, ..mood };
-            if (mood.is_blocked() || self.is_suspended()) && start::has_followers(self, draft, instance) {
-                mood = Mood::DERIVES;
+            if mood.is_blocked() || self.is_suspended() {
+                let followed = followed.get_or_insert_with(|| start::followed(self, draft, frame));
+                if followed.contains(instance.key()) && !draft.phase_of(instance.key()).is_terminal() {
+                    mood = Mood::DERIVES;
+                }
             }
             self.go_on_with(draft, instance, mood);
             is_failing = is_failing || join::is_failure(draft, instance);
@@ -240,8 +273,11 @@ impl<'a> Run<'a> {
             StepPhase::Pending => join::join(draft, instance) == Join::Met,
             phase => !phase.is_terminal(),
         };
-        if may_evaluate && !self.can_read(draft, instance) {
-            return;
+        if may_evaluate {
+            if !self.can_read(draft, instance) {
+                return;
+            }
+            self.fail_without_pages(draft, instance);
         }
         match mood.stop {
             Some(stop) => self.stop(draft, instance, stop),
@@ -253,6 +289,24 @@ impl<'a> Run<'a> {
             flow::advance(self, draft, instance, flow, mood);
         }
         handler::of_step(self, draft, instance, mood);
+    }
+
+    /// A record that it reads is lost: it fails, what runs below it is stopped first.
+    fn fail_without_pages(&self, draft: &mut Draft, instance: Instance<'_>) {
+        let Some(words) = self.lost_page(draft, instance) else {
+            return;
+        };
+        if draft.phase_of(instance.key()).is_started() && instance.flow().is_some() {
+            let stop = Stop {
+                reason: Reason::ResultLost,
+                timeout: None,
+                message: Some(words),
+                at: draft.now(),
+            };
+            draft.stop_below(instance.key(), &stop);
+        } else if draft.phase_of(instance.key()) == StepPhase::Pending {
+            outcome::fail_step(draft, instance, Reason::ResultLost, &words);
+        }
     }
 
     /// After a loss of memory: a result that was not stored rides on a Job of a step below, and the end of an attempt
@@ -293,6 +347,22 @@ impl<'a> Run<'a> {
             step.finished_at.clone_from(&result.finished_at);
             step.next_attempt_at.clone_from(&result.next_attempt_at);
         });
+    }
+
+    /// Its parent has ended, or has stopped the step that it runs for.
+    fn close(&self, draft: &mut Draft) {
+        let Some(stop) = self.closed.as_ref().filter(|_| draft.status.stop.is_none()) else {
+            return;
+        };
+        let phase = if parent::is_cancelled(self.observed) {
+            WorkflowPhase::Cancelling
+        } else {
+            WorkflowPhase::Terminating
+        };
+        let cause = Cause::new(stop.reason.clone(), stop.message.as_deref().unwrap_or_default());
+        draft.status.stop = Some(stop.clone());
+        draft.move_run(phase, cause);
+        draft.write_now();
     }
 
     fn arm_total(&self, draft: &mut Draft) {
@@ -352,7 +422,11 @@ impl<'a> Run<'a> {
         } else {
             StepPhase::Omitted
         };
-        draft.move_step(instance.key(), phase, Cause::new(Reason::Stopped, words));
+        let reason = match stop.reason {
+            Reason::JoinMet => Reason::JoinMet,
+            _ => Reason::Stopped,
+        };
+        draft.move_step(instance.key(), phase, Cause::new(reason, words));
     }
 
     /// All steps have ended: so does the run.
@@ -365,6 +439,7 @@ impl<'a> Run<'a> {
                 draft.status.outputs = outputs;
                 (WorkflowPhase::Succeeded, cause)
             }
+            Err(cause) if cause.reason == Some(Reason::ParentClosed) => (parent::ended(self.observed), cause),
             Err(cause) => (WorkflowPhase::Failed, cause),
         };
         let now = draft.now();

@@ -2,6 +2,7 @@
 
 use jobwright_api::{StepPhase, StepStatus};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 use crate::{
     definition::Kind,
@@ -15,19 +16,42 @@ use crate::{
 
 /// The roots that an expression of a step reads, and no others.
 pub(crate) fn of<'f>(run: &Run<'_>, draft: &Draft, reader: Instance<'f>, expression: &Expression) -> Scope<'f> {
-    build(run, draft, reader.frame(), reader.node().writers(), expression)
+    let unseen = draft.step(reader.key()).and_then(|step| step.unseen.as_deref());
+    let sees = Sees {
+        writers: reader.node().writers(),
+        unseen: unseen.unwrap_or_default(),
+    };
+    build(run, draft, reader.frame(), &sees, expression)
 }
 
 /// The same of an expression that is judged once all steps of a frame have ended.
 pub(crate) fn at_end<'f>(run: &Run<'_>, draft: &Draft, frame: &'f Frame<'_>, expression: &Expression) -> Scope<'f> {
-    build(run, draft, frame, frame.body().writers(), expression)
+    let sees = Sees {
+        writers: frame.body().writers(),
+        unseen: &[],
+    };
+    build(run, draft, frame, &sees, expression)
+}
+
+/// Which of the steps beside it an expression sees.
+struct Sees<'s> {
+    /// Those that set variables.
+    writers: &'s [usize],
+    /// Those that had not ended when the step began: to it they run for good, so that what it reads never changes.
+    unseen: &'s [String],
+}
+
+impl Sees<'_> {
+    fn has_ended(&self, name: &str) -> bool {
+        !self.unseen.iter().any(|unseen| unseen == name)
+    }
 }
 
 fn build<'f>(
     run: &Run<'_>,
     draft: &Draft,
     frame: &'f Frame<'_>,
-    writers: &[usize],
+    sees: &Sees<'_>,
     expression: &Expression,
 ) -> Scope<'f> {
     let references = expression.references();
@@ -42,15 +66,20 @@ fn build<'f>(
         scope = scope.with("workflow", workflow(run, draft));
     }
     if references.roots.contains("vars") {
-        scope = scope.with("vars", variables(draft, frame, writers));
+        scope = scope.with("vars", variables(draft, frame, sees));
     }
     if !references.steps.is_empty() {
         let steps: Map<String, Value> = references
             .steps
-            .keys()
-            .filter_map(|name| {
-                let key = frame.find(name)?.key();
-                Some((name.clone(), step(run, draft, draft.step(key)?)))
+            .iter()
+            .filter_map(|(name, paths)| {
+                let found = draft.step(frame.find(name)?.key())?;
+                let shown = if sees.has_ended(name) {
+                    step(run, draft, found, paths)
+                } else {
+                    running()
+                };
+                Some((name.clone(), shown))
             })
             .collect();
         scope = scope.with("steps", Value::Object(steps));
@@ -59,8 +88,10 @@ fn build<'f>(
 }
 
 /// Of steps that set the same variable, the later one counts.
-fn variables(draft: &Draft, frame: &Frame<'_>, writers: &[usize]) -> Value {
-    let set = frame.writers(writers).filter_map(|writer| draft.step(writer.key()));
+fn variables(draft: &Draft, frame: &Frame<'_>, sees: &Sees<'_>) -> Value {
+    let writers = frame.writers(sees.writers);
+    let writers = writers.filter(|writer| sees.has_ended(&writer.definition().name));
+    let set = writers.filter_map(|writer| draft.step(writer.key()));
     let set = set.filter(|step| step.phase == StepPhase::Succeeded);
     let values: Map<String, Value> = set.flat_map(|step| step.outputs.clone()).collect();
     Value::Object(values)
@@ -93,11 +124,6 @@ pub(crate) fn of_loop<'f>(
         .with("last", Value::Object(last.into_iter().collect()))
 }
 
-fn inputs(run: &Run) -> Value {
-    let inputs = run.graph.definition().inputs.iter();
-    Value::Object(inputs.map(|input| (input.name.clone(), input.value.clone())).collect())
-}
-
 fn workflow(run: &Run, draft: &Draft) -> Value {
     json!({
         "name": run.identity.name,
@@ -105,7 +131,7 @@ fn workflow(run: &Run, draft: &Draft) -> Value {
         "uid": run.identity.uid,
         "run": run.identity.run,
         "startedAt": draft.status.started_at.as_ref().map(|at| at.0.to_string()),
-        "inputs": inputs(run),
+        "inputs": run.inputs(),
     })
 }
 
@@ -114,8 +140,19 @@ fn is_empty_loop(step: &StepStatus) -> bool {
     step.kind == Kind::Loop.word() && step.iterations == 0
 }
 
+/// A step that had not ended when its reader began.
+fn running() -> Value {
+    json!({ "phase": StepPhase::Running.to_string(), "attempts": 0, "iterations": 0 })
+}
+
+/// Whether any of the paths that an expression reads of a fork goes through its items, which may be thousands.
+fn reads_items(paths: &BTreeSet<Vec<String>>) -> bool {
+    let is_of_items = |member: &String| matches!(member.as_str(), "outputs" | "results" | "failedItems");
+    paths.iter().any(|path| path.first().is_none_or(is_of_items))
+}
+
 /// A member that has no value is absent, so that `has()` and `or()` see it.
-fn step(run: &Run<'_>, draft: &Draft, step: &StepStatus) -> Value {
+fn step(run: &Run<'_>, draft: &Draft, step: &StepStatus, paths: &BTreeSet<Vec<String>>) -> Value {
     let last = step.attempts.recent.last();
     let mut members = Map::new();
     members.insert("phase".into(), step.phase.to_string().into());
@@ -135,7 +172,9 @@ fn step(run: &Run<'_>, draft: &Draft, step: &StepStatus) -> Value {
     }
     if let Some(counts) = &step.counts {
         members.insert("counts".into(), json!(counts));
-        if let Some(items) = flow::items_given(run, draft, step) {
+        if reads_items(paths)
+            && let Some(items) = flow::items_given(run, draft, step)
+        {
             let results = items.outputs.iter().filter(|output| !output.is_null());
             members.insert("results".into(), results.cloned().collect());
             members.insert("failedItems".into(), items.failed.into());

@@ -13,9 +13,15 @@ impl<'a> Run<'a> {
         }
         for job in self.jobs().filter(|job| !job.deleting) {
             let is_over = job.complete || job.failed.is_some();
+            let needs_ttl = job.ttl_wanted.is_some() && job.ttl_seconds_after_finished.is_none();
+            if is_over && !needs_ttl {
+                continue; // most are: what they were for need not be looked up
+            }
             match self.standing(job) {
                 Standing::Recorded if job.suspended && !is_over => stop_job(draft, job),
-                Standing::Recorded => {
+                // An operator made it that knew less than the one that stored the end.
+                Standing::Stray if !is_over => stop_job(draft, job),
+                Standing::Recorded | Standing::Stray => {
                     if let Some(ttl_s) = job.ttl_wanted.filter(|_| job.ttl_seconds_after_finished.is_none()) {
                         draft.act(Action::ExpireJob {
                             name: job.name.clone(),
@@ -24,9 +30,7 @@ impl<'a> Run<'a> {
                         });
                     }
                 }
-                // An operator made it that knew less than the one that stored the end.
-                Standing::Stray if !is_over => stop_job(draft, job),
-                Standing::Stray | Standing::Awaited => {}
+                Standing::Awaited => {}
             }
         }
     }

@@ -17,8 +17,10 @@ use crate::{
     memory::Memory,
     queue::Queue,
     report::{events::Events, metrics::Metrics},
+    request::{Requests, Transport},
     store::Stores,
     task::Reviews,
+    template::Templates,
 };
 
 /// The parts of the operator.
@@ -26,13 +28,15 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     pub stores: Stores,
     pub memory: Memory,
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     pub metrics: Arc<Metrics>,
     pub events: Events,
     pub reviews: Reviews,
+    pub templates: Templates,
     pub probes: Probes,
+    pub requests: Arc<Requests>,
     /// Workflows to look at, and those whose status is to be written.
-    pub looks: Queue,
+    pub looks: Arc<Queue>,
     pub writes: Queue,
     settings: RwLock<Arc<Settings>>,
     stopping: AtomicBool,
@@ -43,20 +47,40 @@ impl Context {
     #[must_use]
     pub fn new(client: Client, clock: Arc<dyn Clock>, settings: Settings, events: Events) -> Self {
         let metrics = Arc::new(Metrics::new());
+        let caller = Arc::new(Caller::new(client, &settings.api, Arc::clone(&metrics)));
+        let looks = Arc::new(Queue::default());
+        let shared = (Arc::clone(&caller), Arc::clone(&looks), Arc::clone(&metrics));
+        let requests = Requests::new(&settings.outbound, Arc::clone(&clock), shared);
         Self {
             clock,
             stores: Stores::new(settings.namespaces.clone()),
             memory: Memory::default(),
-            caller: Caller::new(client, &settings.api, Arc::clone(&metrics)),
+            caller,
             metrics,
             events,
             reviews: Reviews::default(),
+            templates: Templates::default(),
             probes: Probes::default(),
-            looks: Queue::default(),
+            requests: Arc::new(requests),
+            looks,
             writes: Queue::default(),
             settings: RwLock::new(Arc::new(settings)),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Sends requests by this instead of by the network: for a simulator.
+    #[must_use]
+    pub fn sending_by(mut self, transport: Arc<dyn Transport>) -> Self {
+        if let Some(requests) = Arc::get_mut(&mut self.requests) {
+            requests.send_by(transport);
+        }
+        self
+    }
+
+    /// No request ever goes to these hosts: the API server's.
+    pub fn refuse_hosts(&self, hosts: Vec<String>) {
+        self.requests.refuse(hosts, &self.settings().outbound);
     }
 
     #[must_use]
@@ -68,6 +92,7 @@ impl Context {
     /// Takes over new settings. What is only read at start stays as it is.
     pub fn reload(&self, settings: Settings) {
         self.caller.reload(&settings.api);
+        self.requests.reload(&settings.outbound);
         let mut current = self.settings.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(settings);
     }

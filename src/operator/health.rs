@@ -36,6 +36,7 @@ async fn metrics(State(ctx): State<Arc<Context>>) -> impl IntoResponse {
     let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     ctx.metrics.pending_writes.set(gauge(pending));
     ctx.metrics.quarantined.set(gauge(quarantined));
+    ctx.metrics.outbound_in_flight.set(gauge(ctx.requests.count()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, kind)], ctx.metrics.text())
 }

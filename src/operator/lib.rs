@@ -21,9 +21,11 @@ mod quarantine;
 pub mod queue;
 pub mod reconcile;
 pub mod report;
+pub mod request;
 pub mod store;
 pub mod sweep;
 pub mod task;
+pub mod template;
 #[cfg(test)]
 mod testing;
 pub mod view;

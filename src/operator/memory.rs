@@ -1,5 +1,6 @@
 //! What is known of a run only in this process. Lost at a restart, and derived again.
 
+use jobwright_api::{WorkflowPhase, WorkflowStatus};
 use jobwright_engine::observed::Notes;
 use std::{
     collections::BTreeMap,
@@ -10,6 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 
 use crate::{
     outbox::Outbox,
+    request,
     store::{Key, Run},
 };
 
@@ -25,6 +27,7 @@ pub struct OfRun {
     pub key: Key,
     look: AsyncMutex<Entry>,
     outbox: Mutex<Outbox>,
+    pub requests: request::OfRun,
 }
 
 /// What looks at one run remember.
@@ -54,6 +57,7 @@ impl OfRun {
             key: key.clone(),
             look: AsyncMutex::default(),
             outbox: Mutex::default(),
+            requests: request::OfRun::default(),
         }
     }
 
@@ -100,7 +104,7 @@ impl Memory {
             let is_pending = run.outbox().names(&snapshot.name);
             // One that is being looked at may be just about to.
             let look = run.look.try_lock();
-            is_pending || look.map_or(true, |look| look.notes.snapshot.as_ref() == Some(&snapshot.name))
+            is_pending || look.map_or(true, |look| look.notes.snapshots.contains(&snapshot.name))
         })
     }
 
@@ -115,12 +119,20 @@ impl Memory {
 impl Entry {
     /// Notes that what is observed by now has made void.
     pub fn forget_what_is_seen(&mut self, run: &Run) {
-        let unseen = |name: &String| !run.jobs.contains_key(name);
+        let unseen = |name: &String| !run.jobs.contains_key(name) && !run.children.contains_key(name);
         self.notes.absent.retain(unseen);
         self.notes.refusals.retain(|name, _| unseen(name));
         let has_pod = |name: &String| run.pods.contains_key(name);
         self.notes.podless.retain(|name| !has_pod(name));
         self.notes.probes.retain(|name, _| !unseen(name) && !has_pod(name));
+    }
+
+    /// Pages that the stored status names are sealed, and once the run is over nobody reads them again.
+    pub fn forget_pages(&mut self, stored: &WorkflowStatus) {
+        self.notes.sealed.retain(|name, _| !stored.records.contains_key(name));
+        if stored.phase.is_some_and(WorkflowPhase::is_terminal) {
+            self.notes.pages.clear();
+        }
     }
 }
 

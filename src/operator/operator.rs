@@ -15,7 +15,7 @@ use crate::{
     report::events::Events,
     store::Woken,
     sweep::Sweep,
-    task, watch, write,
+    task, template, watch, write,
 };
 
 /// How long the last looks and status writes may take once the end was asked for: well within the
@@ -30,6 +30,7 @@ pub struct Operator {
     ctx: Arc<Context>,
     client: Client,
     tasks: Queue,
+    templates: Queue,
     sweep: Sweep,
 }
 
@@ -40,6 +41,7 @@ impl Operator {
             ctx,
             client,
             tasks: Queue::default(),
+            templates: Queue::default(),
             sweep: Sweep::default(),
         }
     }
@@ -71,6 +73,9 @@ impl Operator {
         if !woken.tasks.is_empty() {
             self.tasks.wake(woken.tasks);
         }
+        if !woken.templates.is_empty() {
+            self.templates.wake(woken.templates);
+        }
         if !woken.workflows.is_empty() {
             self.ctx.looks.wake(woken.workflows);
         }
@@ -78,6 +83,7 @@ impl Operator {
 
     fn wake_all(&self) {
         self.tasks.wake(self.ctx.stores.tasks());
+        self.templates.wake(self.ctx.stores.templates());
         self.ctx.looks.wake(self.ctx.stores.workflows());
     }
 
@@ -95,6 +101,9 @@ impl Operator {
         let tasks = self.tasks.run(concurrency, raised(&stopping), |key| async move {
             task::task(&key, ctx).await
         });
+        let templates = self.templates.run(concurrency, raised(&stopping), |key| async move {
+            template::template(&key, ctx).await
+        });
         let watches = futures::future::join_all(watch::all(self));
         let reload = async {
             match reload {
@@ -111,7 +120,7 @@ impl Operator {
             ctx.stop();
             stopped.send_replace(true);
         };
-        let looks = async { tokio::join!(workflows, writes, tasks, ordered) };
+        let looks = async { tokio::join!(workflows, writes, tasks, templates, ordered) };
         let mut looks = std::pin::pin!(looks);
         let mut late = std::pin::pin!(async {
             raised(&stopping).await;
@@ -147,10 +156,12 @@ pub async fn serve(settings: Settings, path: Option<&Path>) -> anyhow::Result<()
     // So that the API server's audit log and priority rules can tell us from others.
     let name = HeaderValue::from_static(concat!("jobwright-operator/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, name));
+    let api_server = api_server(&config);
     let client = Client::try_from(config)?;
     let bind = settings.http.bind;
     let (events, publisher) = Events::queue();
     let ctx = Context::new(client.clone(), Arc::new(clock::System::new()), settings, events);
+    ctx.refuse_hosts(api_server);
     let ctx = Arc::new(ctx);
     let reload = path.map(Reload::new).transpose()?;
     let listener = TcpListener::bind(bind).await?;
@@ -165,6 +176,16 @@ pub async fn serve(settings: Settings, path: Option<&Path>) -> anyhow::Result<()
     timeout(Duration::from_secs(1), events).await.ok();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where the API server is, as far as this process knows.
+fn api_server(config: &kube::Config) -> Vec<String> {
+    let named = config
+        .cluster_url
+        .host()
+        .map(|host| host.trim_matches(['[', ']']).to_owned());
+    let service = std::env::var("KUBERNETES_SERVICE_HOST").ok();
+    named.into_iter().chain(service).collect()
 }
 
 async fn signalled() {

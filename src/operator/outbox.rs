@@ -140,7 +140,7 @@ impl Outbox {
             .into_iter()
             .flatten()
             .filter_map(|status| status.snapshot.as_ref());
-        names.any(|named| named.name == snapshot)
+        names.any(|named| named.name == snapshot || named.children.iter().any(|child| child == snapshot))
     }
 
     /// Whether something is not known to be stored.

@@ -113,6 +113,8 @@ pub(crate) fn list_nothing(ctx: &Context) {
     feed(Feed::Workflow(Event::InitDone));
     feed(Feed::Task(Event::Init));
     feed(Feed::Task(Event::InitDone));
+    feed(Feed::Template(Event::Init));
+    feed(Feed::Template(Event::InitDone));
     feed(Feed::Job(Event::Init));
     feed(Feed::Job(Event::InitDone));
     feed(Feed::Pod(Event::Init));
@@ -141,6 +143,7 @@ pub(crate) fn feed(ctx: &Context, object: &Value) {
     let event = match object["kind"].as_str().unwrap() {
         "Workflow" => Feed::Workflow(Event::Apply(serde_json::from_value(object.clone()).unwrap())),
         "Task" => Feed::Task(Event::Apply(serde_json::from_value(object.clone()).unwrap())),
+        "WorkflowTemplate" => Feed::Template(Event::Apply(serde_json::from_value(object.clone()).unwrap())),
         "Job" => Feed::Job(Event::Apply(serde_json::from_value(object.clone()).unwrap())),
         "Pod" => Feed::Pod(Event::Apply(serde_json::from_value(object.clone()).unwrap())),
         _ => Feed::Record(Event::Apply(serde_json::from_value(object.clone()).unwrap())),

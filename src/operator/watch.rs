@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use jobwright_api::{
-    Task, Workflow, WorkflowRecord,
+    Task, Workflow, WorkflowRecord, WorkflowTemplate,
     meta::{MANAGED_BY, label},
 };
 use k8s_openapi::NamespaceResourceScope;
@@ -47,6 +47,11 @@ pub(crate) fn all(operator: &Operator) -> Vec<Running<'_>> {
             "tasks",
             every(),
             Feed::Task,
+        )));
+        watches.push(Box::pin(at.watch::<DeserializeGuard<WorkflowTemplate>>(
+            "workflowtemplates",
+            every(),
+            Feed::Template,
         )));
         watches.push(Box::pin(at.watch::<SlimJob>("jobs", ours.clone(), Feed::Job)));
         watches.push(Box::pin(at.watch::<SlimPod>("pods", ours.clone(), Feed::Pod)));

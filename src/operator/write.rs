@@ -62,7 +62,8 @@ async fn send(run: &OfRun, version: u64, ctx: &Context) {
     ctx.metrics.stage("write", now.saturating_sub(started));
     match answer {
         Ok(Some(workflow)) => {
-            let held = ctx.stores.reply_workflow(workflow.clone(), now);
+            let (held, concerned) = ctx.stores.reply_workflow(workflow.clone(), now);
+            ctx.looks.wake(concerned);
             let mut outbox = run.outbox();
             let told = outbox.stored(&pending, Some(held), now);
             report::stored(&workflow, told, &mut outbox.events, ctx);

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where its assumptions do")]
 
 mod admission;
+mod children;
 mod cluster;
 mod conformance;
 mod crashes;
 mod definitions;
+mod http;
 mod large;
 mod lifecycle;
 mod outputs;

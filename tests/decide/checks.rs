@@ -3,12 +3,15 @@
 use jobwright_api::{StepPhase, WorkflowPhase, WorkflowStatus, policy::Then};
 use jobwright_engine::decision::{Action, Decision, Subject};
 use jobwright_tests::{
-    graphs::{Case, Place},
+    graphs::{
+        Case, Place, Spot, StepCase,
+        place::{ON_EXIT, ON_FAILURE, is_handled, split},
+    },
     laws::{Fault, History, follows, stands_open},
-    world::Cluster,
+    world::{Cluster, job},
 };
 use k8s_openapi::api::batch::v1::Job;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::play::{Play, UID};
 
@@ -38,8 +41,8 @@ impl Checks {
         follows(before, &decision.status, case)?;
         self.failed.clear();
         for (key, _) in before.steps.iter().filter(|(_, step)| step.phase == StepPhase::Failed) {
-            let place = case.place(key);
-            if let Some(place) = place.filter(|place| case.step(place).then == Then::Fail) {
+            let place = case.place(key).filter(|place| !place.is_item());
+            if let Some(place) = place.filter(|place| lets_nothing_start(case, place)) {
                 self.failed.insert(place.frame().to_owned(), place.id);
             }
         }
@@ -59,19 +62,11 @@ impl Checks {
             .may_be_born(job, at, (play.case, &play.stored, &play.cluster))?;
         let status = &play.memory.pending;
         stands_open(status, play.case, place)?;
-        for (id, need) in play.case.needs(place) {
-            let phase = status.steps.get(&id).map(|status| status.phase);
-            let is_done = match phase {
-                Some(StepPhase::Succeeded | StepPhase::Skipped) => true,
-                Some(StepPhase::Failed) => need.then != Then::Fail,
-                _ => false,
-            };
-            if !is_done {
-                return Err(format!("I2: {} starts while {id} is {phase:?}", place.id));
-            }
-        }
+        met(status, play.case, place)?;
+        at_once(&self.history, (play.case, &play.cluster), place)?;
         let mut failed = self.failed.iter();
-        match failed.find(|(frame, _)| place.id.starts_with(*frame)) {
+        let is_kept = |frame: &str| place.id.starts_with(frame) && !is_handled(&place.id, frame);
+        match failed.find(|(frame, _)| is_kept(frame)) {
             Some((_, failed)) if number == 1 => Err(format!("{} starts though {failed} has failed", place.id)),
             _ => Ok(()),
         }
@@ -80,6 +75,60 @@ impl Checks {
     pub(crate) fn time_passes(&mut self) {
         self.done.clear();
     }
+}
+
+/// No `then` lets its failure pass, nor may a join below.
+fn lets_nothing_start(case: &Case, place: &Place) -> bool {
+    let Spot::Step(step) = place.spot else {
+        return false;
+    };
+    let mut below = case.body(place.block).below(step);
+    case.step(place).then == Then::Fail && below.all(|(_, other)| !other.is_partial())
+}
+
+/// I2: as many needs are done as the join requires.
+fn met(status: &WorkflowStatus, case: &Case, place: &Place) -> Result<(), Fault> {
+    let step = case.step(place);
+    let is_strict = step.join.as_ref().is_some_and(|join| join.is_strict);
+    let counts = |(id, need): &(String, &StepCase)| match status.steps.get(id).map(|status| status.phase) {
+        Some(StepPhase::Succeeded) => true,
+        Some(StepPhase::Skipped) => !is_strict,
+        Some(StepPhase::Failed) => !is_strict && need.then != Then::Fail,
+        _ => false,
+    };
+    let counting = case.needs(place).filter(counts).count();
+    if place.is_item() || !matches!(place.spot, Spot::Step(_)) || counting >= step.required() {
+        return Ok(());
+    }
+    Err(format!("I2: {} starts, and {counting} of its needs count", place.id))
+}
+
+/// No fork starts an item while as many run as it may.
+fn at_once(history: &History, (case, cluster): (&Case, &Cluster), place: &Place) -> Result<(), Fault> {
+    let mut around = Some(place.clone());
+    while let Some(at) = around {
+        around = case.around(&at).and_then(|above| case.place(above.id()));
+        let limit = case.step(&at).each.as_ref().and_then(|each| each.at_once);
+        let (Some(limit), true) = (limit, at.is_item()) else {
+            continue;
+        };
+        let fork = format!("{}[", split(&at.id).0);
+        let item = |id: &String| Some(id.strip_prefix(&fork)?.split(']').next()?.to_owned());
+        let runs = |name: &String| {
+            let job = cluster.jobs.get(name);
+            job.is_some_and(|job| !job.is_over() && job.exited.is_none())
+        };
+        let jobs = history.created.iter().filter(|(_, name)| runs(name));
+        let items: BTreeSet<String> = jobs.filter_map(|((id, _), _)| item(id)).collect();
+        let others = items
+            .iter()
+            .filter(|other| !at.id.ends_with(&format!("[{other}]")))
+            .count();
+        if others >= usize::try_from(limit).unwrap() {
+            return Err(format!("{} starts while {items:?} run, and {limit} may", place.id));
+        }
+    }
+    Ok(())
 }
 
 /// Before a request is sent.
@@ -96,12 +145,17 @@ pub(crate) fn acts(action: &Action, play: &Play) -> Result<(), Fault> {
                 .then_some(())
                 .ok_or_else(|| format!("TTL of {name} before its result is stored"))
         }
+        Action::StartChild { name, .. } | Action::ConfirmChild { name } => {
+            Err(format!("no step runs a Workflow: {name}"))
+        }
         Action::StoreSnapshot { .. }
         | Action::StorePage { .. }
         | Action::ReadPage { .. }
         | Action::ConfirmJob { .. }
         | Action::ConfirmPods { .. }
-        | Action::ProbePod { .. } => Ok(()),
+        | Action::ProbePod { .. }
+        | Action::AdmitRequest { .. }
+        | Action::SendRequest { .. } => Ok(()),
     }
 }
 
@@ -125,7 +179,10 @@ fn starts(name: &str, job: &Job, play: &Play) -> Result<(), Fault> {
     if !snapshot.is_some_and(|snapshot| play.records.contains_key(&snapshot.name)) || play.stored.run.is_none() {
         return Err(format!("{name} starts before snapshot and run are stored"));
     }
-    if play.memory.pending.stop.is_some() || play.spec.suspend {
+    let place = job::identity(job).and_then(|(id, _)| play.case.place(&id));
+    let follows_end = place.is_some_and(|place| place.id.starts_with(ON_FAILURE) || place.id.starts_with(ON_EXIT));
+    let is_stopped = play.memory.pending.stop.is_some() && !follows_end;
+    if is_stopped || play.spec.suspend {
         return Err(format!("{name} starts though the run is stopped or suspended"));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use jobwright_api::{Reason, StepPhase};
 use jobwright_tests::{
-    graphs::{Case, Kind},
+    graphs::{Case, Kind, StepCase},
     reference::{Verdict, Verdicts, Witness, judge},
 };
 
@@ -19,7 +19,7 @@ fn the_random_cases_have_something_of_everything() {
         })
         .collect();
     let mut dull = Vec::new();
-    let mut expect = |what: &str, at_least: u64, has: &dyn Fn(&Case, &Verdicts) -> bool| {
+    let mut expect = |what: &str, at_least: u64, has: Has| {
         let found = cases.iter().filter(|(case, verdicts)| has(case, verdicts)).count();
         let found = u64::try_from(found).unwrap() * 1_000 / CASES;
         println!("{found:4} of 1000: {what}");
@@ -69,8 +69,59 @@ fn the_random_cases_have_something_of_everything() {
     expect("a time limit that stops what is below", 4, &|_, verdicts| {
         !verdicts.stopped.is_empty()
     });
+    rich(&mut expect);
     expect("thirty steps", 15, &|_, verdicts| verdicts.steps.len() >= 30);
     let largest = cases.iter().map(|(_, verdicts)| verdicts.steps.len()).max();
     println!("at most {largest:?} steps");
     assert!(dull.is_empty(), "{}", dull.join("\n"));
+}
+
+type Has<'h> = &'h dyn Fn(&Case, &Verdicts) -> bool;
+
+/// Forks, joins, variables, exits and handlers, and how they end.
+fn rich(expect: &mut dyn FnMut(&str, u64, Has)) {
+    let has = |case: &Case, is: fn(&StepCase) -> bool| case.all_steps().any(is);
+    let at =
+        |case: &Case, id: &str, is: fn(&StepCase) -> bool| case.place(id).is_some_and(|place| is(case.step(&place)));
+    expect("a fork", 220, &|case, _| has(case, |step| step.each.is_some()));
+    expect("a fork of a block", 55, &|case, _| {
+        has(case, |step| step.each.is_some() && !step.kind.has_jobs())
+    });
+    expect("ItemsFailed", 35, &|_, verdicts| {
+        let is_it = |step: &Verdict| step.reason == Some(Reason::ItemsFailed);
+        verdicts.steps.values().any(is_it)
+    });
+    expect(
+        "a fork that ends by stopWhen or a failed item",
+        20,
+        &|case, verdicts| {
+            let mut stopped = verdicts.stopped.iter();
+            stopped.any(|id| at(case, id, |step| step.each.is_some()))
+        },
+    );
+    expect("a join of less than all", 60, &|case, _| {
+        has(case, StepCase::is_partial)
+    });
+    expect("a need that a join cancels", 100, &|_, verdicts| {
+        !verdicts.superfluous.is_empty()
+    });
+    expect("a variable", 120, &|case, _| {
+        has(case, |step| matches!(step.kind, Kind::Set(_)))
+    });
+    expect("an exit", 20, &|case, verdicts| {
+        let mut ended = verdicts
+            .steps
+            .iter()
+            .filter(|(_, step)| step.phase == StepPhase::Succeeded);
+        ended.any(|(id, _)| at(case, id, |step| matches!(step.kind, Kind::Exit(_))))
+    });
+    expect("what follows the failure of a step", 10, &|_, verdicts| {
+        verdicts.steps.keys().any(|id| id.contains(".onFailure."))
+    });
+    expect("what follows the failure of the run", 4, &|_, verdicts| {
+        verdicts.steps.contains_key("onFailure")
+    });
+    expect("what follows the end", 15, &|_, verdicts| {
+        verdicts.steps.contains_key("onExit")
+    });
 }

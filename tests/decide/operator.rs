@@ -105,7 +105,7 @@ impl Play<'_> {
                     self.records.insert(name.clone(), data);
                 }
                 if is_told {
-                    self.memory.notes.snapshot = Some(name);
+                    self.memory.notes.snapshots.insert(name);
                 }
             }
             Action::StorePage { name, data, steps } => {
@@ -142,7 +142,13 @@ impl Play<'_> {
             Action::ConfirmJob { name } if is_told => self.confirm(&name),
             Action::ConfirmPods { job } if is_told => self.confirm_pods(&job),
             Action::ProbePod { name, .. } if is_told => self.probe(name),
-            Action::ReadPage { .. }
+            // No graph has such steps: tables and the simulator show them.
+            Action::AdmitRequest { .. } | Action::SendRequest { .. } => {
+                return Err("a request, and no step sends one".to_owned());
+            }
+            Action::StartChild { .. }
+            | Action::ConfirmChild { .. }
+            | Action::ReadPage { .. }
             | Action::ConfirmJob { .. }
             | Action::ConfirmPods { .. }
             | Action::ProbePod { .. } => {}
@@ -186,8 +192,10 @@ impl Play<'_> {
     fn refuse(&mut self, name: String, kind: RefusalKind) {
         let at = self.cluster.now;
         let refusals = &mut self.memory.notes.refusals;
-        let count = refusals.get(&name).map_or(0, |refusal| refusal.count) + 1;
+        let known = refusals.get(&name);
+        let count = known.map_or(0, |refusal| refusal.count) + 1;
         let refusal = Refusal {
+            may_exist: kind == RefusalKind::Unavailable || known.is_some_and(|known| known.may_exist),
             kind,
             message: "in the server's words".to_owned(),
             at,
@@ -251,10 +259,14 @@ fn words(action: &Action) -> String {
         Action::StorePage { name, .. } => format!("store page {name}"),
         Action::ReadPage { name } => format!("read page {name}"),
         Action::StartJob { name, .. } => format!("start {name}"),
+        Action::StartChild { name, .. } => format!("start child {name}"),
+        Action::ConfirmChild { name } => format!("confirm child {name}"),
         Action::StopJob { name, .. } => format!("stop {name}"),
         Action::ExpireJob { name, ttl_s, .. } => format!("expire {name} after {ttl_s}s"),
         Action::ConfirmJob { name } => format!("confirm {name}"),
         Action::ConfirmPods { job } => format!("confirm the pods of {job}"),
         Action::ProbePod { name, .. } => format!("probe {name}"),
+        Action::AdmitRequest { key, .. } => format!("admit {key}"),
+        Action::SendRequest { key, .. } => format!("send {key}"),
     }
 }

@@ -1,8 +1,10 @@
 //! Makes a failing case smaller while it still fails in the same way.
 
-use jobwright_api::policy::Then;
-use jobwright_tests::graphs::{Body, Case, Condition, Kind, Outcome, Said, Source, StepCase};
+use jobwright_api::{policy::Then, settings::JobSettings};
+use jobwright_engine::plan::{Sources, plan};
+use jobwright_tests::graphs::{Body, Case, Condition, Each, Items, Kind, Outcome, Said, Source, StepCase};
 use jobwright_tests::laws::Fault;
+use std::collections::BTreeMap;
 
 use crate::{play::Mood, random::play};
 
@@ -42,7 +44,9 @@ fn simpler(case: &Case) -> Vec<Case> {
         }
     }
     smaller.push(|case| case.ttl_s = None);
+    smaller.push(|case| case.on_exit = None);
     for body in case.bodies() {
+        smaller.push(|case| case.body_mut(body).on_failure = None);
         smaller.push(|case| case.body_mut(body).reversed = false);
         smaller.push(|case| drop(case.body_mut(body).outputs.pop()));
         for step in 0..case.body(body).steps.len() {
@@ -51,6 +55,17 @@ fn simpler(case: &Case) -> Vec<Case> {
     }
     smaller.cases
 }
+
+/// What may be left out of a fork.
+const EACH: [fn(&mut Each); 7] = [
+    |each| each.items = Items::Count(u32::try_from(each.items.max() / 2).unwrap()),
+    |each| each.items = Items::Count(u32::try_from(each.items.max()).unwrap().saturating_sub(1)),
+    |each| each.at_once = None,
+    |each| each.may_fail = None,
+    |each| each.lets_finish = false,
+    |each| each.stop_when = None,
+    |each| each.when = None,
+];
 
 struct Smaller<'a> {
     case: &'a Case,
@@ -66,7 +81,31 @@ impl Smaller<'_> {
         }
     }
 
+    /// Without what makes a step wait for less, run more often or be followed.
+    fn rich(&mut self, body: Option<usize>, at: usize) {
+        let mut push = |change: &dyn Fn(&mut StepCase)| {
+            self.push(|case| change(&mut case.body_mut(body).steps[at]));
+        };
+        push(&|step| step.on_failure = None);
+        push(&|step| step.join = None);
+        push(&|step| {
+            if let Some(join) = &mut step.join {
+                join.cancels = false;
+            }
+        });
+        push(&|step| {
+            if let Some(join) = &mut step.join {
+                join.is_strict = false;
+            }
+        });
+        push(&|step| step.each = None);
+        for change in EACH {
+            push(&|step| step.each.iter_mut().for_each(change));
+        }
+    }
+
     fn step(&mut self, body: Option<usize>, at: usize) {
+        self.rich(body, at);
         let mut push = |change: &dyn Fn(&mut StepCase)| {
             self.push(|case| change(&mut case.body_mut(body).steps[at]));
         };
@@ -99,6 +138,7 @@ impl Smaller<'_> {
         });
         push(&|step| match &mut step.kind {
             Kind::Loop(looped) => looped.delay_s = None,
+            Kind::Exit(exit) => exit.outputs.clear(),
             Kind::Choice { cases, .. } if cases.len() > 1 => drop(cases.pop()),
             _ => {}
         });
@@ -107,10 +147,10 @@ impl Smaller<'_> {
                 looped.before = looped.before.take().filter(|_| looped.after.is_none());
             }
         });
-        for nth in 0..2 {
+        for nth in 0..4 {
             push(&|step| {
-                if let Some(condition) = step.kind.conditions_mut().into_iter().nth(nth) {
-                    *condition = Condition::Literal(nth == 0);
+                if let Some(condition) = step.conditions_mut().into_iter().nth(nth) {
+                    *condition = Condition::Literal(nth % 2 == 0);
                 }
             });
         }
@@ -156,21 +196,26 @@ fn is_sound(case: &Case) -> bool {
             reads.iter().all(|read| body.is_upstream(*read, place))
         })
     };
-    case.bodies().all(|body| is_upstream(case.body(body))) && compiles(case)
+    // A join is about needs, and requires no more than there are.
+    let is_join = |step: &StepCase| {
+        let has_join = step.join.is_some();
+        !has_join || (!step.needs.is_empty() && step.required() <= step.needs.len())
+    };
+    let has_joins = case.all_steps().all(is_join);
+    has_joins && case.bodies().all(|body| is_upstream(case.body(body))) && compiles(case)
 }
 
 /// The definition is one that begins to run: what reads an output that is no more given is refused.
 fn compiles(case: &Case) -> bool {
     jobwright_tests::hunt::safely(|| {
         let tasks = case.tasks().into_iter().map(|(name, task)| (name, task.into()));
-        let definition = jobwright_engine::resolve::resolve(
-            &case.workflow_spec(),
-            &tasks.collect(),
-            &jobwright_api::settings::JobSettings::default(),
-        );
-        let definition = definition.map_err(|error| format!("{error:?}"))?;
-        let graph = jobwright_engine::graph::Graph::compile(definition);
-        graph.map(drop).map_err(|problems| format!("{problems:?}"))
+        let sources = Sources {
+            tasks: &tasks.collect(),
+            templates: &BTreeMap::new(),
+            settings: &JobSettings::default(),
+        };
+        let plan = plan(&case.workflow_spec(), sources);
+        plan.map(drop).map_err(|unready| format!("{unready:?}"))
     })
     .is_ok()
 }
@@ -179,7 +224,11 @@ fn compiles(case: &Case) -> bool {
 fn without(case: &Case, body: Option<usize>, place: usize) -> Option<Case> {
     let list = case.body(body);
     let by_output = list.outputs.iter().any(|(_, source)| source.reads().contains(&place));
-    let by_step = list.steps.iter().any(|step| step.reads().contains(&place));
+    let by_step = list.steps.iter().any(|step| {
+        let mut copy = step.clone();
+        copy.reads_mut().into_iter().any(|read| *read == place)
+    });
+    let by_step = by_step || read_at_end(case, body).contains(&place);
     if list.steps.len() < 2 || by_output || by_step {
         return None;
     }
@@ -194,14 +243,28 @@ fn without(case: &Case, body: Option<usize>, place: usize) -> Option<Case> {
     for step in &mut list.steps {
         step.needs.retain(|need| *need != place);
         step.needs.iter_mut().for_each(moved);
-        let conditions = step.when.iter_mut().chain(step.kind.conditions_mut());
-        conditions.flat_map(Condition::steps_mut).for_each(moved);
-        for (_, source) in &mut step.inputs {
-            source.steps_mut().into_iter().for_each(moved);
-        }
+        step.reads_mut().into_iter().for_each(moved);
     }
     for (_, source) in &mut list.outputs {
         source.steps_mut().into_iter().for_each(moved);
     }
+    list.on_failure
+        .iter_mut()
+        .flat_map(|step| step.reads_mut())
+        .for_each(moved);
+    if body.is_none() {
+        smaller
+            .on_exit
+            .iter_mut()
+            .flat_map(|step| step.reads_mut())
+            .for_each(moved);
+    }
     Some(smaller)
+}
+
+/// The steps of a body that its handlers read.
+fn read_at_end(case: &Case, body: Option<usize>) -> Vec<usize> {
+    let exit = case.on_exit.iter().filter(|_| body.is_none());
+    let handlers = case.body(body).on_failure.iter().chain(exit);
+    handlers.flat_map(|step| step.reads()).collect()
 }

@@ -8,11 +8,14 @@ use jobwright_tests::{conformance, harness::Kubelet};
 const WORLDS: usize = 6;
 
 /// What depends on programs, their exits, their messages and their ends, and one sample of each kind.
-const REAL: [&str; 38] = [
+const REAL: [&str; 44] = [
     "block-alone",
     "block-fails",
     "block-times-out",
     "block-of-loop",
+    "child-alone",
+    "child-of-child",
+    "child-timeout",
     "choice-first",
     "choice-of-for-each",
     "exit-failed",
@@ -23,12 +26,15 @@ const REAL: [&str; 38] = [
     "for-each-items",
     "for-each-max-failed-number",
     "for-each-of-block",
+    "for-each-of-child",
+    "from-template",
     "for-each-one-by-one",
     "for-each-retried",
     "for-each-stop-when",
     "job-inline",
     "join-cancel",
     "join-first-success",
+    "join-of-child",
     "join-of-loop",
     "loop-last",
     "loop-of-loop-and-sibling",

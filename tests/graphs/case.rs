@@ -1,10 +1,10 @@
 //! A case: a definition in few words, and what happens to every attempt.
 
-use jobwright_api::{ValueType, policy::Then};
+use jobwright_api::{Http, ValueType, policy::Then};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Condition, Outcome, Source};
+use super::{Condition, Each, Join, Outcome, Source};
 
 /// A workflow with its fate.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,10 @@ pub struct Case {
     pub total: bool,
     /// Seconds that a finished Job is kept once its result is stored.
     pub ttl_s: Option<i32>,
+    /// What follows the end of the run.
+    pub on_exit: Option<Box<StepCase>>,
+    /// Steps of the run that send a request in place of their Job. Whatever compares does not know of them.
+    pub http: BTreeMap<String, Http>,
 }
 
 /// A list of steps: of the run, or of a block. Each has the inputs `flag` and `level`.
@@ -32,6 +36,8 @@ pub struct Body {
     pub outputs: Vec<(String, Source)>,
     /// Steps stand in the definition in the reverse of their order.
     pub reversed: bool,
+    /// What follows a failure in it: as a step of its own.
+    pub on_failure: Option<Box<StepCase>>,
     /// Of a block: what its inputs `flag` and `level` are where a step leaves them out.
     pub defaults: Option<(bool, i64)>,
 }
@@ -40,6 +46,8 @@ pub struct Body {
 pub struct StepCase {
     pub name: String,
     pub needs: Vec<usize>,
+    pub join: Option<Join>,
+    pub each: Option<Each>,
     pub when: Option<Condition>,
     pub kind: Kind,
     pub inputs: Vec<(String, Source)>,
@@ -51,6 +59,8 @@ pub struct StepCase {
     pub start_to_close: bool,
     pub schedule_to_close: ScheduleToClose,
     pub then: Then,
+    /// What follows its failure: as a step of its own.
+    pub on_failure: Option<Box<Self>>,
     /// Of the attempts from the first on; the last one repeats.
     pub outcomes: Vec<Outcome>,
 }
@@ -71,6 +81,16 @@ pub enum Kind {
     Wait {
         seconds: u64,
     },
+    /// Integers.
+    Set(Vec<(String, Source)>),
+    Exit(Exit),
+}
+
+#[derive(Clone, Debug)]
+pub struct Exit {
+    pub fails: bool,
+    pub reason: Option<String>,
+    pub outputs: Vec<(String, Source)>,
 }
 
 #[derive(Clone, Debug)]
@@ -133,40 +153,89 @@ impl Kind {
     #[must_use]
     pub fn blocks(&self) -> Vec<usize> {
         match self {
-            Self::Job | Self::Task | Self::Wait { .. } => Vec::new(),
+            Self::Job | Self::Task | Self::Wait { .. } | Self::Set(_) | Self::Exit(_) => Vec::new(),
             Self::Block(block) => vec![*block],
             Self::Loop(looped) => vec![looped.block],
             Self::Choice { cases, default } => cases.iter().filter_map(|(_, to)| *to).chain(*default).collect(),
         }
     }
 
-    /// The conditions in it.
-    #[must_use]
-    pub fn conditions(&self) -> Vec<&Condition> {
-        match self {
-            Self::Choice { cases, .. } => cases.iter().map(|(when, _)| when).collect(),
-            Self::Loop(looped) => looped.before.iter().chain(&looped.after).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    pub fn conditions_mut(&mut self) -> Vec<&mut Condition> {
+    fn conditions_mut(&mut self) -> Vec<&mut Condition> {
         match self {
             Self::Choice { cases, .. } => cases.iter_mut().map(|(when, _)| when).collect(),
             Self::Loop(looped) => looped.before.iter_mut().chain(&mut looped.after).collect(),
             _ => Vec::new(),
         }
     }
+
+    fn sources_mut(&mut self) -> Vec<&mut Source> {
+        match self {
+            Self::Set(given) | Self::Exit(Exit { outputs: given, .. }) => {
+                given.iter_mut().map(|(_, source)| source).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl StepCase {
+    /// The conditions in it.
+    pub fn conditions_mut(&mut self) -> Vec<&mut Condition> {
+        let each = self.each.iter_mut();
+        let of_items = each.flat_map(|each| each.when.iter_mut().chain(&mut each.stop_when));
+        let own = self.when.iter_mut().chain(self.kind.conditions_mut());
+        own.chain(of_items).collect()
+    }
+
+    /// The steps beside it whose values or phases it reads, to be changed; those that its handler reads too.
+    pub fn reads_mut(&mut self) -> Vec<&mut usize> {
+        let handler = self.on_failure.iter_mut().flat_map(|handler| handler.reads_mut());
+        let mut reads: Vec<&mut usize> = handler.collect();
+        let each = self.each.iter_mut();
+        let of_items = each.flat_map(|each| {
+            let conditions = each.when.iter_mut().chain(&mut each.stop_when);
+            conditions.flat_map(Condition::steps_mut).chain(each.items.steps_mut())
+        });
+        reads.extend(of_items);
+        reads.extend(self.when.iter_mut().flat_map(Condition::steps_mut));
+        reads.extend(self.inputs.iter_mut().flat_map(|(_, source)| source.steps_mut()));
+        match &mut self.kind {
+            Kind::Set(_) | Kind::Exit(_) => {
+                reads.extend(self.kind.sources_mut().into_iter().flat_map(Source::steps_mut));
+            }
+            _ => {
+                let conditions = self.kind.conditions_mut().into_iter();
+                reads.extend(conditions.flat_map(Condition::steps_mut));
+            }
+        }
+        reads
+    }
+
     /// The steps beside it whose values or phases it reads.
     #[must_use]
     pub fn reads(&self) -> Vec<usize> {
-        let conditions = self.when.iter().chain(self.kind.conditions());
-        let by_conditions = conditions.flat_map(Condition::reads);
-        let by_inputs = self.inputs.iter().flat_map(|(_, source)| source.reads());
-        by_conditions.chain(by_inputs).collect()
+        let mut copy = self.clone();
+        copy.on_failure = None;
+        copy.reads_mut().into_iter().map(|step| *step).collect()
+    }
+
+    /// The blocks that it may run, in place of its work or after its failure.
+    pub fn blocks(&self) -> impl Iterator<Item = usize> {
+        let handler = self.on_failure.iter().flat_map(|handler| handler.kind.blocks());
+        self.kind.blocks().into_iter().chain(handler)
+    }
+
+    /// How many of its needs have to count.
+    #[must_use]
+    pub fn required(&self) -> usize {
+        let join = self.join.as_ref();
+        join.map_or(self.needs.len(), |join| join.required(self.needs.len()))
+    }
+
+    /// It may begin before all its needs have ended.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.required() < self.needs.len()
     }
 }
 
@@ -178,6 +247,34 @@ impl Body {
             .needs
             .iter()
             .any(|need| *need == to || self.is_upstream(to, *need))
+    }
+
+    /// Of those upstream of a step: the ones that have ended whenever it begins.
+    #[must_use]
+    pub fn ended(&self, needs: &[usize], is_partial: bool) -> BTreeSet<usize> {
+        let of_need = |need: &usize| {
+            let above = &self.steps[*need];
+            let mut ended = self.ended(&above.needs, above.is_partial());
+            ended.insert(*need);
+            ended
+        };
+        let all = needs
+            .iter()
+            .map(of_need)
+            .reduce(|all, ended| if is_partial { &all & &ended } else { &all | &ended });
+        all.unwrap_or_default()
+    }
+
+    /// The steps that need this one.
+    pub fn below(&self, step: usize) -> impl Iterator<Item = (usize, &StepCase)> {
+        let steps = self.steps.iter().enumerate();
+        steps.filter(move |(_, other)| other.needs.contains(&step))
+    }
+
+    /// The steps in it, and those that follow failures.
+    pub fn all(&self) -> impl Iterator<Item = &StepCase> {
+        let handlers = self.steps.iter().filter_map(|step| step.on_failure.as_deref());
+        self.steps.iter().chain(handlers).chain(self.on_failure.as_deref())
     }
 
     /// The steps upstream of a step with these needs: what its expressions may read.
@@ -221,6 +318,17 @@ impl Case {
     pub fn offers(&self, step: &StepCase) -> Vec<Offer> {
         let may_run_nothing = matches!(&step.kind, Kind::Loop(looped) if looped.before.is_some());
         let is_certain = step.when.is_none() && step.then == Then::Fail && !may_run_nothing;
+        if step.each.is_some() {
+            return Vec::new();
+        }
+        if let Kind::Set(variables) = &step.kind {
+            let offer = |(name, _): &(String, Source)| Offer {
+                name: name.clone(),
+                kind: ValueType::Integer,
+                is_certain,
+            };
+            return variables.iter().map(offer).collect();
+        }
         if step.kind.has_jobs() {
             let offer = |output: &Output| Offer {
                 name: output.name.clone(),
@@ -258,6 +366,19 @@ impl Case {
             .collect()
     }
 
+    /// An integer output that each item of a fork may give.
+    #[must_use]
+    pub fn integer_of_item(&self, step: &StepCase) -> Option<String> {
+        let own = step.outputs.iter().filter(|output| output.kind == ValueType::Integer);
+        let own = own.map(|output| output.name.clone());
+        let inner = step.kind.blocks().into_iter().flat_map(|block| {
+            let outputs = self.blocks[block].outputs.iter();
+            let integers = outputs.filter(move |(_, source)| self.kind_of(source, Some(block)) == ValueType::Integer);
+            integers.map(|(name, _)| name.clone())
+        });
+        own.chain(inner).next()
+    }
+
     /// The type of what a source in this body gives.
     #[must_use]
     pub fn kind_of(&self, source: &Source, body: Option<usize>) -> ValueType {
@@ -275,6 +396,13 @@ impl Case {
             | Source::Divides(..)
             | Source::Iterations(_)
             | Source::Iteration
+            | Source::Item(_)
+            | Source::Index
+            | Source::Variable(..)
+            | Source::ExitCode(_)
+            | Source::ItemsWell(_)
+            | Source::Items(_)
+            | Source::Sum(..)
             | Source::LastOr(..) => ValueType::Integer,
         }
     }
@@ -283,9 +411,11 @@ impl Case {
     #[must_use]
     pub fn used_blocks(&self) -> BTreeSet<usize> {
         let mut used = BTreeSet::new();
-        let mut open = vec![None];
+        let of_exit = self.on_exit.iter().flat_map(|step| step.kind.blocks());
+        let mut open: Vec<Option<usize>> = of_exit.filter(|block| used.insert(*block)).map(Some).collect();
+        open.push(None);
         while let Some(body) = open.pop() {
-            let blocks = self.body(body).steps.iter().flat_map(|step| step.kind.blocks());
+            let blocks = self.body(body).all().flat_map(StepCase::blocks);
             open.extend(blocks.filter(|block| used.insert(*block)).map(Some));
         }
         used
@@ -294,8 +424,21 @@ impl Case {
     /// The most steps that a pass through a body may bring into the status, blocks within it included.
     #[must_use]
     pub fn weight(&self, block: Option<usize>) -> usize {
-        let steps = self.body(block).steps.iter();
-        steps.map(|step| 1 + self.weight_below(&step.kind)).sum()
+        let body = self.body(block);
+        let steps = body.steps.iter().chain(body.on_failure.as_deref());
+        let exit = self.on_exit.as_deref().filter(|_| block.is_none());
+        steps.chain(exit).map(|step| self.weight_of(step)).sum()
+    }
+
+    /// The same of one step, however often it runs, and of what follows its failure.
+    #[must_use]
+    pub fn weight_of(&self, step: &StepCase) -> usize {
+        let once = 1 + self.weight_below(&step.kind);
+        let all = match &step.each {
+            Some(each) => 1 + once * each.items.max(),
+            None => once,
+        };
+        all + step.on_failure.as_deref().map_or(0, |handler| self.weight_of(handler))
     }
 
     #[must_use]

@@ -22,8 +22,14 @@ pub enum Condition {
     Divides(usize, String, i64),
     /// In a loop: `iteration` is below a bound.
     Iteration(u32),
-    /// In a loop: an integer output of the iteration before is there and above a bound.
+    /// In a loop: an integer output of the iteration before is there and above a bound. In `stopWhen`: of the item.
     Last(String, i64),
+    /// In a fork: the item, under this name, is above a bound.
+    Item(String, i64),
+    /// In a fork: the place of the item is below a bound.
+    Index(u32),
+    /// In a handler: what it follows failed for this reason.
+    Error(String),
     /// In `until`: an integer output of the iteration that has ended is above a bound.
     Gave(String, i64),
     Not(Box<Self>),
@@ -55,6 +61,20 @@ pub enum Source {
     Selected(usize),
     Iterations(usize),
     Judged(Box<Condition>),
+    /// In a fork: the item, under this name.
+    Item(String),
+    /// In a fork: the place of the item.
+    Index,
+    /// A variable, or a number where it is not set.
+    Variable(String, i64),
+    /// In a handler: the exit code of what it follows, or a number.
+    ExitCode(i64),
+    /// Of a fork: how many items have succeeded, or -1.
+    ItemsWell(usize),
+    /// Of a fork: how many outputs there are, or 0.
+    Items(usize),
+    /// Of a fork: this output of all results, added up.
+    Sum(usize, String),
     /// In a loop: the number of this iteration.
     Iteration,
     /// In a loop: an integer output of the iteration before, or a number.
@@ -80,6 +100,9 @@ impl Condition {
             Self::Divides(step, output, bound) => format!("12 / steps.{}.outputs.{output} > {bound}", name(step)),
             Self::Iteration(bound) => format!("iteration < {bound}"),
             Self::Last(output, bound) => format!("has(last.{output}) && last.{output} > {bound}"),
+            Self::Item(name, bound) => format!("{name} > {bound}"),
+            Self::Index(bound) => format!("index < {bound}"),
+            Self::Error(reason) => format!("or(error.reason, 'none') == '{reason}'"),
             Self::Gave(output, bound) => format!("block.outputs.{output} > {bound}"),
             Self::Not(inner) => format!("!({})", inner.to_cel(body)),
             Self::And(left, right) => {
@@ -99,17 +122,17 @@ impl Condition {
         }
     }
 
-    /// The steps that it reads.
-    #[must_use]
-    pub fn reads(&self) -> Vec<usize> {
-        let mut copy = self.clone();
-        copy.steps_mut().into_iter().map(|step| *step).collect()
-    }
-
-    /// The same, to be changed.
+    /// The steps that it reads, to be changed.
     pub fn steps_mut(&mut self) -> Vec<&mut usize> {
         match self {
-            Self::Literal(_) | Self::Flag | Self::Iteration(_) | Self::Last(..) | Self::Gave(..) => Vec::new(),
+            Self::Literal(_)
+            | Self::Flag
+            | Self::Iteration(_)
+            | Self::Last(..)
+            | Self::Item(..)
+            | Self::Index(_)
+            | Self::Error(_)
+            | Self::Gave(..) => Vec::new(),
             Self::Phase(step, _)
             | Self::Has(step, _)
             | Self::Reads(step, ..)
@@ -148,6 +171,15 @@ impl Source {
             Self::Selected(step) => format!("or({}, 'nothing')", of(step, "selected")),
             Self::Iterations(step) => of(step, "iterations"),
             Self::Judged(condition) => condition.to_cel(body),
+            Self::Item(name) => name.clone(),
+            Self::Index => "index".to_owned(),
+            Self::Variable(name, otherwise) => format!("or(vars.{name}, {otherwise})"),
+            Self::ExitCode(otherwise) => format!("or(error.exitCode, {otherwise})"),
+            Self::ItemsWell(step) => format!("or({}, -1)", of(step, "counts.succeeded")),
+            Self::Items(step) => format!("size(or({}, []))", of(step, "outputs")),
+            Self::Sum(step, output) => {
+                format!("sum(or({}, []).map(r, or(r.{output}, 0)))", of(step, "results"))
+            }
             Self::Iteration => "iteration".to_owned(),
             Self::LastOr(name, otherwise) => format!("or(last.{name}, {otherwise})"),
         })
@@ -168,6 +200,9 @@ impl Source {
             | Self::ReadsOr(step, ..)
             | Self::Phase(step)
             | Self::Selected(step)
+            | Self::ItemsWell(step)
+            | Self::Items(step)
+            | Self::Sum(step, _)
             | Self::Iterations(step) => vec![step],
             Self::Judged(condition) => condition.steps_mut(),
             _ => Vec::new(),

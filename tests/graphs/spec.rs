@@ -4,14 +4,19 @@ use jobwright_api::{
     Binding, Block, Duration, Input, Task, TaskSpec, ValueType, Workflow, WorkflowSpec,
     container::{StepJob, TaskJob},
     flow,
-    policy::{Backoff, JobDefaults, Never, OnFailure, Retry, Timeouts, WorkflowTimeouts},
+    policy::{Backoff, Handler, JobDefaults, Never, OnFailure, Retry, Timeouts, WorkflowTimeouts},
     value::{OutputFormat, WorkflowInput, WorkflowOutput},
     workflow::{Step, TaskReference},
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::{Body, Case, Condition, Kind, Loop, ScheduleToClose, Source, StepCase, case};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{
+    Body, Case, Condition, Each, Exit, Items, Join, Kind, Loop, MayFail, Require, ScheduleToClose, Source, StepCase,
+    case,
+};
 
 impl ScheduleToClose {
     pub const SHORT_S: u64 = 600;
@@ -28,7 +33,7 @@ impl Case {
     pub fn workflow_spec(&self) -> WorkflowSpec {
         let input = |name: &str, kind, value| WorkflowInput {
             name: name.to_owned(),
-            kind,
+            kind: Some(kind),
             value,
         };
         let blocks = self.used_blocks().into_iter();
@@ -48,8 +53,26 @@ impl Case {
                 ttl_seconds_after_finished: Some(ttl),
                 ..JobDefaults::default()
             }),
+            on_failure: self.handler(None, self.root.on_failure.as_deref()),
+            on_exit: self.handler(None, self.on_exit.as_deref()),
             ..WorkflowSpec::default()
         }
+    }
+
+    fn handler(&self, body: Option<usize>, step: Option<&StepCase>) -> Option<Handler> {
+        let step = step?;
+        Some(Handler {
+            block: block_name(step.kind.blocks().first().copied()),
+            inputs: self.bindings(body, step),
+        })
+    }
+
+    fn bindings(&self, body: Option<usize>, step: &StepCase) -> Vec<Binding> {
+        let inputs = step.inputs.iter();
+        let list = self.body(body);
+        inputs
+            .filter_map(|(name, source)| binding(list, name, source))
+            .collect()
     }
 
     #[must_use]
@@ -132,7 +155,7 @@ impl Case {
             ],
             steps: self.steps(Some(block)),
             outputs: self.outputs(Some(block)),
-            ..Block::default()
+            on_failure: self.handler(Some(block), self.blocks[block].on_failure.as_deref()),
         }
     }
 
@@ -169,20 +192,20 @@ impl Case {
                 ScheduleToClose::Short => seconds(true, ScheduleToClose::SHORT_OF_BLOCK_S),
             },
         };
+        let handler = self.handler(body, step.on_failure.as_deref());
         let mut printed = Step {
             name: step.name.clone(),
             needs: needs.collect(),
+            join: step.join.as_ref().map(print_join),
+            for_each: step.each.as_ref().map(|each| print_each(list, each)),
             when: step.when.as_ref().map(|when| when.to_cel(list)),
-            inputs: step
-                .inputs
-                .iter()
-                .filter_map(|(name, source)| binding(list, name, source))
-                .collect(),
+            inputs: self.bindings(body, step),
             retry: step.retry.as_ref().map(retry),
             timeouts: (timeouts != Timeouts::default()).then_some(timeouts),
             on_failure: Some(OnFailure {
                 then: step.then,
-                ..OnFailure::default()
+                block: handler.as_ref().map(|handler| handler.block.clone()),
+                inputs: handler.map(|handler| handler.inputs).unwrap_or_default(),
             }),
             ..Step::default()
         };
@@ -216,6 +239,11 @@ impl Case {
                     at: None,
                 });
             }
+            Kind::Set(variables) => {
+                let variables = variables.iter();
+                printed.set = variables.map(|(name, source)| variable(list, name, source)).collect();
+            }
+            Kind::Exit(exit) => printed.exit = Some(print_exit(list, exit)),
         }
         printed
     }
@@ -232,6 +260,80 @@ fn print_loop(body: &Body, looped: &Loop) -> flow::Loop {
             initial: Some(Duration::from_secs(initial)),
             ..Backoff::default()
         }),
+    }
+}
+
+fn print_join(join: &Join) -> flow::Join {
+    flow::Join {
+        require: match join.require {
+            Require::All => None,
+            Require::Any => Some(IntOrString::String("Any".to_owned())),
+            Require::So(many) => Some(IntOrString::Int(i32::try_from(many).unwrap())),
+        },
+        count: if join.is_strict {
+            flow::Counted::Succeeded
+        } else {
+            flow::Counted::Done
+        },
+        others: if join.cancels {
+            flow::Others::Cancel
+        } else {
+            flow::Others::Run
+        },
+    }
+}
+
+fn print_each(body: &Body, each: &Each) -> flow::ForEach {
+    let print = |condition: &Option<Condition>| condition.as_ref().map(|condition| condition.to_cel(body));
+    flow::ForEach {
+        items: each.items.to_cel(body),
+        count: match each.items {
+            Items::Count(count) => Some(count),
+            _ => None,
+        },
+        name: each.name.clone(),
+        max_concurrent: each.at_once,
+        max_failed: each.may_fail.map(|may_fail| match may_fail {
+            MayFail::So(many) => IntOrString::Int(i32::try_from(many).unwrap()),
+            MayFail::Percent(share) => IntOrString::String(format!("{share}%")),
+        }),
+        on_item_failed: if each.lets_finish {
+            flow::OnItemFailed::LetFinish
+        } else {
+            flow::OnItemFailed::Cancel
+        },
+        stop_when: print(&each.stop_when),
+        when: print(&each.when),
+    }
+}
+
+fn print_exit(body: &Body, exit: &Exit) -> flow::Exit {
+    let outputs = exit.outputs.iter();
+    flow::Exit {
+        phase: if exit.fails {
+            flow::ExitPhase::Failed
+        } else {
+            flow::ExitPhase::Succeeded
+        },
+        reason: exit.reason.clone(),
+        message: None,
+        outputs: outputs
+            .filter_map(|(name, source)| binding(body, name, source))
+            .collect(),
+    }
+}
+
+fn variable(body: &Body, name: &str, source: &Source) -> flow::Variable {
+    let Binding {
+        name,
+        value,
+        expression,
+    } = binding(body, name, source).unwrap();
+    flow::Variable {
+        name,
+        kind: ValueType::Integer,
+        value,
+        expression,
     }
 }
 

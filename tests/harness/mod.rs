@@ -8,6 +8,7 @@
 mod kubectl;
 mod manifest;
 pub mod operator;
+pub mod receiver;
 mod shared;
 pub mod wait;
 mod world;

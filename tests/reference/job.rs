@@ -3,7 +3,11 @@
 use jobwright_api::{Reason, StepPhase};
 use serde_json::json;
 
-use super::{Values, Verdict, Witness, value::stored, verdict::ended};
+use super::{
+    Values, Verdict, Witness,
+    value::stored,
+    verdict::{cancelled, ended},
+};
 use crate::graphs::{Case, Outcome, Place, Said, ScheduleToClose, StepCase};
 
 /// How one attempt ends.
@@ -21,6 +25,7 @@ pub const PLATFORM_BUDGET: u32 = 3;
 pub(super) fn attempts(case: &Case, place: &Place, witness: &Witness) -> Verdict {
     let step = case.step(place);
     let (mut own, mut platform, mut causes) = (0, 0, Vec::new());
+    let stopped = witness.cancelled.get(&place.id).map(|cancelled| cancelled.attempts);
     loop {
         let number = u32::try_from(causes.len()).unwrap() + 1;
         let outcome = case.outcome(place, number);
@@ -35,7 +40,10 @@ pub(super) fn attempts(case: &Case, place: &Place, witness: &Witness) -> Verdict
             }
             _ => unread.unwrap_or_else(|| end_of(step, outcome)),
         };
-        let (reason, may_retry) = match end {
+        if stopped == Some(number) && !matches!(end, End::RunsOn) {
+            return stopped_at(number, causes);
+        }
+        let (reason, may_retry, exit_code) = match end {
             End::Succeeds(outputs) => {
                 causes.push(None);
                 let phase = StepPhase::Succeeded;
@@ -47,24 +55,20 @@ pub(super) fn attempts(case: &Case, place: &Place, witness: &Witness) -> Verdict
                 };
             }
             End::RunsOn => {
-                causes.push(Some(Reason::Stopped));
-                let phase = StepPhase::Cancelled;
                 return Verdict {
-                    attempts: number,
-                    causes,
                     hangs: true,
-                    ..ended(phase, Some(Reason::Stopped))
+                    ..stopped_at(number, causes)
                 };
             }
             End::Own(reason, code) => {
                 own += 1;
-                (reason, may_try_again(step, own, code))
+                (reason, may_try_again(step, own, code), code)
             }
             End::Platform(reason) => {
                 platform += 1;
-                (reason, platform <= PLATFORM_BUDGET)
+                (reason, platform <= PLATFORM_BUDGET, None)
             }
-            End::Never(reason) => (reason, false),
+            End::Never(reason) => (reason, false, None),
         };
         causes.push(Some(reason.clone()));
         // The delay of ten hours does not fit into what is left of ten minutes.
@@ -74,10 +78,21 @@ pub(super) fn attempts(case: &Case, place: &Place, witness: &Witness) -> Verdict
             let attempts = if reason == Reason::Refused { number - 1 } else { number };
             return Verdict {
                 attempts,
+                exit_code,
                 causes,
                 ..ended(phase, Some(reason))
             };
         }
+    }
+}
+
+/// Something around the step stopped this attempt, or kept the next from coming.
+fn stopped_at(number: u32, mut causes: Vec<Option<Reason>>) -> Verdict {
+    causes.push(Some(Reason::Stopped));
+    Verdict {
+        attempts: number,
+        causes,
+        ..cancelled()
     }
 }
 
@@ -95,7 +110,7 @@ fn end_of(step: &StepCase, outcome: &Outcome) -> End {
     match outcome {
         Outcome::Exit { code: 0, said, .. } => match outputs(step, said) {
             Some(outputs) => End::Succeeds(outputs),
-            None => End::Own(Reason::OutputInvalid, None),
+            None => End::Own(Reason::OutputInvalid, Some(0)),
         },
         Outcome::Exit { code, .. } => End::Own(Reason::ExitCode, Some(*code)),
         Outcome::OomKilled { .. } => End::Own(Reason::OOMKilled, Some(137)),

@@ -10,11 +10,13 @@
 )]
 
 mod faults;
+mod http;
 mod laws;
 mod operator;
 mod patch;
 mod play;
 mod random;
+mod receiver;
 mod rest;
 mod samples;
 mod server;

@@ -26,6 +26,7 @@ use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use crate::{
     faults::{Plan, Trouble},
+    receiver::Receiver,
     rest::Sent,
     server::{NAMESPACE, Server, UID, WORKFLOW, refusal},
     watch::Watches,
@@ -82,8 +83,8 @@ pub(crate) struct Operator {
 }
 
 #[derive(Default)]
-struct Death {
-    is_dead: AtomicBool,
+pub(crate) struct Death {
+    pub(crate) is_dead: AtomicBool,
     told: Notify,
 }
 
@@ -99,6 +100,7 @@ impl Operator {
         let clock = Arc::new(clock);
         let client = client(Arc::clone(world), Arc::clone(&death));
         let ctx = Context::new(client, Arc::<Watch>::clone(&clock), Settings::default(), Events::none());
+        let ctx = ctx.sending_by(Arc::new(Receiver::new(Arc::clone(world), Arc::clone(&death))));
         let (watches, woken) = Watches::begin(&world.server.lock().unwrap(), &ctx);
         let mut operator = Self {
             ctx: Arc::new(ctx),

@@ -11,7 +11,7 @@ use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-use crate::laws;
+use crate::{laws, receiver};
 
 pub(crate) const NAMESPACE: &str = "default";
 pub(crate) const WORKFLOW: &str = "play";
@@ -21,13 +21,21 @@ pub(crate) const UID: &str = "7a1d7a6e-0000-4000-8000-000000000002";
 pub(crate) enum Kind {
     Workflow,
     Task,
+    Template,
     Record,
     Job,
     Pod,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Workflow, Self::Task, Self::Record, Self::Job, Self::Pod];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Workflow,
+        Self::Task,
+        Self::Template,
+        Self::Record,
+        Self::Job,
+        Self::Pod,
+    ];
 }
 
 /// A change that watches tell of.
@@ -51,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) requests: BTreeMap<String, usize>,
     /// Someone deletes the Workflow.
     pub(crate) is_deleted: bool,
+    /// Requests of steps that have arrived, by step and attempt, in their order.
+    pub(crate) received: Vec<(String, u32)>,
 }
 
 /// Status code and body.
@@ -68,6 +78,7 @@ impl Server {
             faults: Vec::new(),
             requests: BTreeMap::new(),
             is_deleted: false,
+            received: Vec::new(),
         };
         for (name, task) in case.tasks() {
             let mut object = serde_json::to_value(task).unwrap();
@@ -78,6 +89,7 @@ impl Server {
         let mut object = serde_json::to_value(case.workflow(WORKFLOW)).unwrap();
         object["metadata"] = json!({"name": WORKFLOW, "namespace": NAMESPACE, "uid": UID, "generation": 1});
         object.as_object_mut().unwrap().remove("status");
+        receiver::put_requests(&mut object, case);
         server.put(Kind::Workflow, WORKFLOW, object);
         server
     }

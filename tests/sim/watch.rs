@@ -17,11 +17,11 @@ use crate::{
 
 /// How far each kind has been told.
 pub(crate) struct Watches {
-    cursors: [usize; 5],
+    cursors: [usize; 6],
     /// Nothing of this kind is told before.
-    held_until: [Option<Instant>; 5],
+    held_until: [Option<Instant>; 6],
     /// An event was lost: a list comes by then.
-    relist_at: [Option<Instant>; 5],
+    relist_at: [Option<Instant>; 6],
     /// Loses exactly this event of the log.
     pub(crate) loses: Option<usize>,
 }
@@ -30,18 +30,18 @@ impl Watches {
     /// Begins with a list of everything.
     pub(crate) fn begin(server: &Server, ctx: &Context) -> (Self, Vec<Woken>) {
         let mut watches = Self {
-            cursors: [0; 5],
-            held_until: [None; 5],
-            relist_at: [None; 5],
+            cursors: [0; 6],
+            held_until: [None; 6],
+            relist_at: [None; 6],
             loses: None,
         };
-        let woken = (0..5).map(|kind| watches.relist(server, ctx, kind)).collect();
+        let woken = (0..6).map(|kind| watches.relist(server, ctx, kind)).collect();
         (watches, woken)
     }
 
     /// When something is to be told.
     pub(crate) fn next_at(&self, server: &Server) -> Option<Instant> {
-        let kinds = 0..5;
+        let kinds = 0..6;
         let events = kinds.filter_map(|kind| {
             self.pending(server, kind)?;
             Some(self.held_until[kind].unwrap_or_else(Instant::now))
@@ -52,7 +52,7 @@ impl Watches {
     pub(crate) fn tell(&mut self, server: &Server, ctx: &Context, mood: &Mood, rng: &mut Rng) -> Vec<Woken> {
         let now = Instant::now();
         let mut woken = Vec::new();
-        for kind in 0..5 {
+        for kind in 0..6 {
             if self.relist_at[kind].is_some_and(|at| at <= now) {
                 woken.push(self.relist(server, ctx, kind));
             }
@@ -115,6 +115,7 @@ fn list(kind: Kind, told: &Told<&Value>) -> Feed {
     match kind {
         Kind::Workflow => Feed::Workflow(decoded(told)),
         Kind::Task => Feed::Task(decoded(told)),
+        Kind::Template => Feed::Template(decoded(told)),
         Kind::Record => Feed::Record(decoded(told)),
         Kind::Job => Feed::Job(decoded(told)),
         Kind::Pod => Feed::Pod(decoded(told)),

@@ -23,8 +23,10 @@ const TOOLS: [(&str, &str); 6] = [
 const LOCKS: [&str; 2] = ["Cargo.lock", "go.sum"];
 
 /// Hosts that a reader of this repository can look up, and those that are nowhere.
-const HOSTS: [&str; 25] = [
+const HOSTS: [&str; 27] = [
     "127.0.0.1",
+    "127.0.0.3",
+    "169.254.169.254",
     "apache.org",
     "argo-cd.readthedocs.io",
     "cel.dev",

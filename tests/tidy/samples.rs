@@ -1,8 +1,11 @@
 //! Every sample and every configuration is valid to the letter: a newcomer copies them.
 
-use jobwright_api::{Task, Workflow, crd, settings::JobSettings};
+use jobwright_api::{Task, Workflow, WorkflowTemplate, crd, settings::JobSettings};
 use jobwright_engine::{
-    expr::is_reserved, graph::Graph, job::review, problem::Problem, resolve::Unresolved, resolve::resolve,
+    expr::is_reserved,
+    job::review,
+    plan::{Sources, check_template, plan},
+    problem::Problem,
 };
 use jobwright_operator::config::Settings;
 use k8s_openapi::{
@@ -27,6 +30,7 @@ const ENVIRONMENTS: &str = "config/environments/";
 #[derive(Default)]
 struct Folder {
     tasks: BTreeMap<String, Arc<Task>>,
+    templates: BTreeMap<String, Arc<WorkflowTemplate>>,
     workflows: Vec<(String, Workflow)>,
     found: Vec<Finding>,
 }
@@ -68,6 +72,11 @@ impl Folder {
                 let workflow: Workflow = ours(kind, document)?;
                 self.workflows.push((place.to_owned(), workflow));
             }
+            "WorkflowTemplate" => {
+                let template: WorkflowTemplate = ours(kind, document)?;
+                let name = template.metadata.name.clone().unwrap_or_default();
+                self.templates.insert(name, Arc::new(template));
+            }
             "ConfigMap" => theirs::<ConfigMap>(document)?,
             "Namespace" => theirs::<Namespace>(document)?,
             "Secret" => theirs::<Secret>(document)?,
@@ -77,16 +86,21 @@ impl Folder {
         Ok(())
     }
 
-    /// Workflows compile with the Tasks beside them.
+    /// Workflows and templates compile with what is beside them.
     fn finish(mut self) -> Vec<Finding> {
+        let sources = Sources {
+            tasks: &self.tasks,
+            templates: &self.templates,
+            settings: &JobSettings::default(),
+        };
+        for name in self.templates.keys() {
+            if let Err(problems) = check_template(name, sources) {
+                self.found.push(Finding::of(name, words(&problems)));
+            }
+        }
         for (place, workflow) in &self.workflows {
-            let resolved = resolve(&workflow.spec, &self.tasks, &JobSettings::default());
-            let graph = match resolved {
-                Ok(definition) => Graph::compile(definition).map(drop),
-                Err(Unresolved::Missing(problems) | Unresolved::Wrong(problems)) => Err(problems),
-            };
-            if let Err(problems) = graph {
-                self.found.push(Finding::of(place, words(&problems)));
+            if let Err(unready) = plan(&workflow.spec, sources) {
+                self.found.push(Finding::of(place, words(unready.problems())));
             }
         }
         self.found

@@ -4,17 +4,22 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Number, Value};
 
-use crate::{meta, record::WorkflowRecord, task::Task, workflow::Workflow};
+use crate::{meta, record::WorkflowRecord, task::Task, template::WorkflowTemplate, workflow::Workflow};
 
 mod walk;
 
 /// All our kinds, in the order in which they are installed.
 #[must_use]
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [Task::crd(), Workflow::crd(), WorkflowRecord::crd()]
-        .into_iter()
-        .map(finished)
-        .collect()
+    [
+        Task::crd(),
+        WorkflowTemplate::crd(),
+        Workflow::crd(),
+        WorkflowRecord::crd(),
+    ]
+    .into_iter()
+    .map(finished)
+    .collect()
 }
 
 /// A definition as a file holds it: sorted, no status, no nulls, whole numbers without a point.

@@ -9,13 +9,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 const BYTES_MAX: usize = 204_800;
 
 /// Where any JSON stands: literal values and defaults, and results in a status.
-const ANY: [&str; 22] = [
+const ANY: [&str; 26] = [
     "spec.inputs[].default",
     "spec.outputs[].default",
     "spec.inputs[].value",
     "spec.steps[].inputs[].value",
     "spec.steps[].outputs[].default",
     "spec.steps[].set[].value",
+    "spec.steps[].http.body.value",
+    "spec.steps[].http.outputs[].default",
     "spec.steps[].exit.outputs[].value",
     "spec.steps[].onFailure.inputs[].value",
     "spec.blocks{}.inputs[].default",
@@ -23,6 +25,8 @@ const ANY: [&str; 22] = [
     "spec.blocks{}.steps[].inputs[].value",
     "spec.blocks{}.steps[].outputs[].default",
     "spec.blocks{}.steps[].set[].value",
+    "spec.blocks{}.steps[].http.body.value",
+    "spec.blocks{}.steps[].http.outputs[].default",
     "spec.blocks{}.steps[].exit.outputs[].value",
     "spec.blocks{}.steps[].onFailure.inputs[].value",
     "spec.onFailure.inputs[].value",

@@ -37,11 +37,9 @@ pub(super) fn outputs(
             cause: Cause::new(Reason::StepFailed, &words),
         });
     }
-    let is_cut = frame.instances().any(|inner| {
-        let phase = draft.phase_of(inner.key());
-        matches!(phase, StepPhase::Cancelled | StepPhase::Omitted)
-    });
-    if is_cut && let Some(cut) = cut(mood) {
+    if frame.instances().any(|inner| join::is_cut(draft, inner))
+        && let Some(cut) = cut(mood)
+    {
         return Err(cut);
     }
     of_body(run, draft, frame).map_err(|cause| Unsuccessful {
@@ -77,6 +75,12 @@ pub(crate) fn failure(draft: &Draft, frame: &Frame<'_>) -> Option<String> {
 
 /// Evaluates the outputs that a body declares.
 pub(crate) fn of_body(run: &Run, draft: &Draft, frame: &Frame<'_>) -> Result<BTreeMap<String, Value>, Cause> {
+    if let Some(words) = run
+        .lost_page_at_end(draft, frame)
+        .filter(|_| frame.body().outputs().next().is_some())
+    {
+        return Err(Cause::new(Reason::ResultLost, &words));
+    }
     let mut outputs = BTreeMap::new();
     for (output, expression) in frame.body().outputs() {
         let value = expression
@@ -91,7 +95,7 @@ pub(crate) fn of_body(run: &Run, draft: &Draft, frame: &Frame<'_>) -> Result<BTr
 }
 
 /// A value as it is stored, which has to be of its declared type.
-pub(super) fn typed(what: &str, kind: ValueType, value: &Value) -> Result<Value, Cause> {
+pub(crate) fn typed(what: &str, kind: ValueType, value: &Value) -> Result<Value, Cause> {
     let value = integral(kind, value);
     if kind.admits(&value) {
         return Ok(as_stored(value));
@@ -120,7 +124,7 @@ pub(super) fn fail(draft: &mut Draft, instance: Instance<'_>, failure: Unsuccess
     let own = draft.step(instance.key()).and_then(|step| step.stop.clone());
     let Unsuccessful { phase, cause } = match own {
         Some(stop) => Unsuccessful {
-            phase: if stop.timeout.is_some() {
+            phase: if stop.timeout.is_some() || stop.reason == Reason::ResultLost {
                 StepPhase::Failed
             } else {
                 StepPhase::Cancelled

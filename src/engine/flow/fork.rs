@@ -172,6 +172,10 @@ fn open(
 ) -> StepPhase {
     let frame = frame(instance, each, index, item);
     draft.open_frame(&frame);
+    // An item sees what the fork has seen.
+    let unseen = draft.step(instance.key()).and_then(|step| step.unseen.clone());
+    let unseen = unseen.filter(|names| !names.is_empty());
+    draft.edit(&key(instance.key(), index), |item| item.unseen = unseen);
     run.observe(draft, &frame);
     run.go_on(draft, &frame, mood);
     draft.phase_of(&key(instance.key(), index))
@@ -288,7 +292,9 @@ fn meets_stop_when(
     }
     for (index, step) in shown(draft, instance.id()) {
         let item = usize::try_from(index).ok().and_then(|at| items.get(at));
-        let Some(item) = item.filter(|_| step.phase == StepPhase::Succeeded) else {
+        // One that has succeeded in the stored status was judged before that was stored, but where records were missing.
+        let is_judged = || instance.reads().is_empty() && run.is_stored_terminal(&key(instance.key(), index));
+        let Some(item) = item.filter(|_| step.phase == StepPhase::Succeeded && !is_judged()) else {
             continue;
         };
         let last: Map<String, Value> = step.outputs.clone().into_iter().collect();
@@ -316,12 +322,11 @@ fn failure(draft: &Draft, instance: Instance<'_>, each: &CompiledForEach) -> Cau
     let failed = shown(draft, instance.id()).filter(|(_, step)| step.phase == StepPhase::Failed);
     let first = failed.min_by_key(|(_, step)| step.seq);
     let first = first.map(|(index, step)| summary::failure_of(&key(instance.key(), index), step));
-    let words = format!(
-        "{} of {} items failed, {tolerated} may: {}",
-        counts.failed,
-        counts.total,
-        first.unwrap_or_default()
-    );
+    let mut words = format!("{} of {} items failed, {tolerated} may", counts.failed, counts.total);
+    // Those that have failed may all stand in records.
+    if let Some(first) = first {
+        words = format!("{words}: {first}");
+    }
     Cause::new(Reason::ItemsFailed, &words)
 }
 
@@ -334,7 +339,10 @@ fn finish(draft: &mut Draft, instance: Instance<'_>, each: &CompiledForEach, moo
         Some(stop) if stop.reason == Reason::StopWhen => (StepPhase::Succeeded, Cause::default()),
         Some(stop) => {
             // Whatever else stops it comes from outside.
-            let is_own = matches!(stop.reason, Reason::ItemsFailed | Reason::ExpressionError);
+            let is_own = matches!(
+                stop.reason,
+                Reason::ItemsFailed | Reason::ExpressionError | Reason::ResultLost
+            );
             let phase = if is_own {
                 StepPhase::Failed
             } else {

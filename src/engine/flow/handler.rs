@@ -1,6 +1,6 @@
 //! Blocks that follow a failure or the end. Each runs once, under `onFailure` or `onExit` of what it belongs to.
 
-use jobwright_api::{StepPhase, StepStatus, WorkflowPhase};
+use jobwright_api::{Reason, StepPhase, StepStatus, WorkflowPhase};
 use serde_json::{Value, json};
 
 use crate::{
@@ -48,30 +48,35 @@ pub(super) fn of_block(run: &Run, draft: &mut Draft, frame: &Frame<'_>, mood: Mo
 
 /// Goes on with what follows the end of all steps of the run. True once there is nothing left to do.
 pub(crate) fn of_run(run: &Run, draft: &mut Draft, root: &Frame<'_>) -> bool {
-    // What has stopped the steps does not stop what follows them.
+    // What has stopped the steps does not stop what follows them, unless all is to end.
+    let terminated = run.terminated();
     let mood = Mood {
-        stop: None,
+        stop: terminated,
         is_failing: false,
         has_ended: false,
     };
     if !run.can_read_at_end(draft, root) {
         return false;
     }
+    // What has not begun by then never will.
+    let may_go_on = |draft: &Draft, handler: &Frame<'_>| {
+        terminated.is_none() || handler.instances().all(|step| draft.step(step.key()).is_some())
+    };
     let is_over = match frame_of_body(draft, root, ON_FAILURE) {
-        Some(handler) if has_failed(draft, root) => go_on(run, draft, &handler, mood),
+        Some(handler) if has_failed(draft, root) && may_go_on(draft, &handler) => go_on(run, draft, &handler, mood),
         _ => true,
     };
     is_over
         && match frame_of_body(draft, root, ON_EXIT) {
-            Some(handler) => go_on(run, draft, &handler, mood),
-            None => true,
+            Some(handler) if may_go_on(draft, &handler) => go_on(run, draft, &handler, mood),
+            _ => true,
         }
 }
 
 fn has_failed(draft: &Draft, root: &Frame<'_>) -> bool {
     match (&draft.status.exit, &draft.status.stop) {
         (Some(exit), _) => exit.phase == WorkflowPhase::Failed,
-        (None, Some(_)) => true,
+        (None, Some(stop)) => stop.reason != Reason::ParentClosed,
         (None, None) => first_failure(draft, root).is_some(),
     }
 }

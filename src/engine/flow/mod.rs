@@ -8,7 +8,7 @@ mod loops;
 mod set;
 mod wait;
 
-pub(crate) use ended::{failure, of_body as outputs};
+pub(crate) use ended::{failure, of_body as outputs, typed};
 pub(crate) use fork::given as items_given;
 
 use jobwright_api::{
@@ -68,6 +68,10 @@ pub(crate) fn begin(run: &Run, draft: &mut Draft, instance: Instance<'_>, flow: 
     }
     let now = draft.now();
     draft.move_step(instance.key(), StepPhase::Running, Cause::default());
+    // What counts from now is stored at once: a crash would let it count anew.
+    if due.is_some() || instance.definition().timeouts.schedule_to_close.is_some() {
+        draft.write_now();
+    }
     draft.edit(instance.key(), |step| {
         step.scheduled_at = Some(now.clone());
         step.started_at = Some(now);

@@ -58,6 +58,7 @@ pub(super) fn exit(run: &Run, draft: &mut Draft, instance: Instance<'_>, exit: &
         message: cause.message.clone(),
         outputs,
     });
+    draft.take_back_starts();
     draft.status.stop = Some(Stop {
         reason: Reason::Exited,
         timeout: None,

@@ -7,8 +7,8 @@ use super::{flow, fork, names, section::Section, variable};
 use crate::{
     definition::{Definition, Flow, Kind, StepDefinition},
     expr::{self, Expression, Members, Type, TypeEnv},
+    inputs, job,
     problem::Problem,
-    text::nearest,
 };
 
 /// What an expression at some place has to give.
@@ -37,6 +37,7 @@ impl Wanted {
 pub(super) struct Declared<'a> {
     section: &'a Section<'a>,
     positions: &'a BTreeMap<String, usize>,
+    /// What there is when all steps have ended well.
     types: TypeEnv,
     /// What there is when all steps have ended, whatever became of them.
     at_end: TypeEnv,
@@ -44,17 +45,28 @@ pub(super) struct Declared<'a> {
 }
 
 impl<'a> Declared<'a> {
-    pub(super) fn new(section: &'a Section<'a>, positions: &'a BTreeMap<String, usize>, order: &[usize]) -> Self {
+    /// `dropped`: steps that may give nothing though all around them ends well.
+    pub(super) fn new(
+        section: &'a Section<'a>,
+        (positions, order): (&'a BTreeMap<String, usize>, &[usize]),
+        dropped: &BTreeSet<usize>,
+    ) -> Self {
         let all = (0..section.steps.len()).collect();
         let writers = variable::writers(section, order, &all);
-        let at_end = types(section, true);
+        let well = types(section, |at| dropped.contains(&at));
+        let at_end = types(section, |_| true);
         Self {
             section,
             positions,
-            types: types(section, false),
-            at_end: variable::with_variables(&at_end, section, &writers),
+            types: variable::with_variables(&well, section, &writers, |at| !dropped.contains(&at)),
+            at_end: variable::with_variables(&at_end, section, &writers, |_| false),
             writers,
         }
+    }
+
+    /// What a step may read that begins when these have ended, and others above it may not have.
+    pub(super) fn types_behind(&self, upstream: &BTreeSet<usize>, ended: &BTreeSet<usize>) -> TypeEnv {
+        types(self.section, |at| upstream.contains(&at) && !ended.contains(&at))
     }
 
     /// Positions of all steps that set variables, in the order in which they run.
@@ -95,12 +107,7 @@ impl<'a> Declared<'a> {
             return Ok(expression);
         }
         let words = format!("gives {kind} where {wanted} is wanted");
-        let reason = if self.reads_a_task(&expression) {
-            Reason::TaskMismatch
-        } else {
-            Reason::ExpressionError
-        };
-        Err(Problem::new(reason, path, words))
+        Err(Problem::new(self.mendable(&expression), path, words))
     }
 
     fn steps_are_upstream(
@@ -121,42 +128,38 @@ impl<'a> Declared<'a> {
         Ok(())
     }
 
-    /// Mistakes about a Task's outputs may be mended in the Task.
+    /// Mistakes about outputs may be mended in the Task or template that declares them.
     fn blame(&self, expression: &Expression, error: &expr::Error) -> Reason {
         let is_of_types = matches!(
             error,
             expr::Error::UnknownMember { .. } | expr::Error::Type { .. } | expr::Error::MayBeAbsent { .. }
         );
-        if is_of_types && self.reads_a_task(expression) {
-            Reason::TaskMismatch
+        if is_of_types {
+            self.mendable(expression)
         } else {
             Reason::ExpressionError
         }
     }
 
-    fn reads_a_task(&self, expression: &Expression) -> bool {
-        let mut steps = expression.references().steps.keys();
-        steps.any(|name| {
-            let position = self.positions.get(name);
-            let step = position.and_then(|at| self.section.steps.get(*at));
-            step.is_some_and(|step| step.kind == Kind::Task)
-        })
+    fn mendable(&self, expression: &Expression) -> Reason {
+        let positions = expression.references().steps.keys();
+        let positions = positions.filter_map(|name| self.positions.get(name));
+        let steps = positions.filter_map(|at| self.section.steps.get(*at));
+        let mut reasons = steps.filter_map(|step| match step.kind {
+            Kind::Task => Some(Reason::TaskMismatch),
+            Kind::Workflow => Some(Reason::TemplateMismatch),
+            _ => None,
+        });
+        reasons.next().unwrap_or(Reason::ExpressionError)
     }
 }
 
-fn types(section: &Section, may_have_failed: bool) -> TypeEnv {
-    let of_run = section.definition.inputs.iter();
-    let of_run = of_run.fold(Members::new(), |members, input| members.with(&input.name, input.kind));
-    let inputs = section.input_types().into_iter();
-    let inputs = inputs.fold(Members::new(), |members, (name, kind, may_be_absent)| {
-        if may_be_absent {
-            members.with_optional(name, kind)
-        } else {
-            members.with(name, kind)
-        }
-    });
-    let steps = section.steps.iter().fold(Members::new(), |members, step| {
-        members.with(&step.name, step_type(section.definition, step, may_have_failed))
+fn types(section: &Section, may_give_nothing: impl Fn(usize) -> bool) -> TypeEnv {
+    let of_run = members(&section.definition.inputs);
+    let inputs = members(section.inputs);
+    let steps = section.steps.iter().enumerate();
+    let steps = steps.fold(Members::new(), |members, (at, step)| {
+        members.with(&step.name, step_type(section.definition, step, may_give_nothing(at)))
     });
     let workflow = Members::new()
         .with("name", Type::String)
@@ -171,8 +174,20 @@ fn types(section: &Section, may_have_failed: bool) -> TypeEnv {
         .with("workflow", workflow)
 }
 
-/// A step below runs only when this one is done: it may have been skipped, or have failed and been let pass.
-fn step_type(definition: &Definition, step: &StepDefinition, may_have_failed: bool) -> Type {
+/// Inputs by name; one that may have no value is optional.
+fn members(inputs: &[Input]) -> Members {
+    inputs.iter().fold(Members::new(), |members, input| {
+        if input.optional && input.default.is_none() {
+            members.with_optional(&input.name, input.kind)
+        } else {
+            members.with(&input.name, input.kind)
+        }
+    })
+}
+
+/// A step below runs only when this one is done, unless a join lets it: it may have been skipped, or have failed and
+/// been let pass.
+fn step_type(definition: &Definition, step: &StepDefinition, may_give_nothing: bool) -> Type {
     let outputs = flow::given(definition, step);
     let members = Members::new()
         .with("phase", Type::String)
@@ -183,7 +198,7 @@ fn step_type(definition: &Definition, step: &StepDefinition, may_have_failed: bo
         .with_optional("selected", Type::String)
         .with("iterations", Type::Int);
     let may_run_nothing = matches!(&step.flow, Some(Flow::Loop(looped)) if looped.before.is_some());
-    let may_lack_outputs = may_have_failed || step.when.is_some() || step.then != Then::Fail || may_run_nothing;
+    let may_lack_outputs = may_give_nothing || step.when.is_some() || step.then != Then::Fail || may_run_nothing;
     let mut given: Vec<(&str, Type)> = Vec::new();
     if step.for_each.is_some() {
         given.push(("outputs", Type::list(Type::Dyn)));
@@ -211,20 +226,21 @@ fn find<'a>(inputs: &'a [Input], name: &str) -> Option<&'a Input> {
     inputs.iter().find(|input| input.name == name)
 }
 
-/// The inputs of the run: names and values.
-pub(super) fn inputs(definition: &Definition, problems: &mut Vec<Problem>) {
+/// The inputs that a run or block declares: names, defaults and patterns.
+pub(super) fn inputs(at: &str, declared: &[Input], problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
-    for (index, input) in definition.inputs.iter().enumerate() {
-        let path = format!("spec.inputs[{index}]");
+    for (index, input) in declared.iter().enumerate() {
+        let path = format!("{at}.inputs[{index}]");
         problems.extend(names::check(&input.name, format!("{path}.name")));
         if !seen.insert(&input.name) {
             problems.push(double(&input.name, format!("{path}.name")));
         }
-        let value = crate::step::output::integral(input.kind, &input.value);
-        if !input.kind.admits(&value) {
-            let found = ValueType::name_of(&input.value);
-            let words = format!("is {found} instead of {}", input.kind);
-            problems.push(Problem::new(Reason::InvalidInput, format!("{path}.value"), words));
+        if let Some((field, words)) = job::declaration(input) {
+            problems.push(Problem::new(
+                Reason::InvalidDefinition,
+                format!("{path}.{field}"),
+                words,
+            ));
         }
     }
 }
@@ -256,7 +272,7 @@ pub(super) fn given(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>
             continue;
         };
         let Some(input) = find(declared, &binding.name) else {
-            let words = unknown_input(step, &binding.name, declared);
+            let words = inputs::unknown(&declarer(step), &binding.name, declared);
             problems.push(Problem::new(mismatch(step), format!("{path}.name"), words));
             continue;
         };
@@ -284,6 +300,9 @@ pub(super) fn given(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>
 
 /// Who declares the inputs of a step, in words.
 fn declarer(step: &StepDefinition) -> String {
+    if let Some(child) = &step.child {
+        return format!("WorkflowTemplate {}", child.template);
+    }
     match (&step.task, &step.flow) {
         (Some(task), _) => format!("Task {task}"),
         (None, Some(flow)) => {
@@ -298,24 +317,20 @@ fn declarer(step: &StepDefinition) -> String {
 const fn mismatch(step: &StepDefinition) -> Reason {
     match step.kind {
         Kind::Task => Reason::TaskMismatch,
+        Kind::Workflow => Reason::TemplateMismatch,
         _ => Reason::InvalidInput,
-    }
-}
-
-fn unknown_input(step: &StepDefinition, name: &str, declared: &[Input]) -> String {
-    let who = declarer(step);
-    let known: Vec<&str> = declared.iter().map(|input| input.name.as_str()).collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("{who} has no input {name}; did you mean {near}?"),
-        None if known.is_empty() => format!("{who} has no inputs"),
-        None => format!("{who} has no input {name}; it has {}", known.join(", ")),
     }
 }
 
 fn outputs(at: &str, step: &StepDefinition, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     for (index, output) in step.outputs.iter().enumerate() {
-        let path = format!("{at}.outputs[{index}].name");
+        let field = if step.kind == Kind::Http {
+            "http.outputs"
+        } else {
+            "outputs"
+        };
+        let path = format!("{at}.{field}[{index}].name");
         problems.extend(names::check(&output.name, path.clone()));
         if !seen.insert(&output.name) {
             problems.push(double(&output.name, path));

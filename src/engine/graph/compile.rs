@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Body, CompiledFlow, Given, Graph, Node,
     check::{self, Wanted},
-    cycle, flow, fork, handler, names,
+    cycle, flow, fork, handler, http, names,
+    partial::{self, Certainty},
     section::Section,
     site::Site,
     size, variable,
@@ -31,7 +32,7 @@ pub(super) fn compile(definition: Definition) -> Result<Graph, Vec<Problem>> {
         let compiled = body(&Section::block(&definition, name, block), &mut problems);
         blocks.extend(compiled.map(|body| (name.clone(), body)));
     }
-    check::inputs(&definition, &mut problems);
+    check::inputs("spec", &definition.inputs, &mut problems);
     if problems.is_empty() {
         size::check(&definition, &mut problems);
     }
@@ -64,26 +65,32 @@ fn body(section: &Section, problems: &mut Vec<Problem>) -> Option<Body> {
     }
     let upstream = cycle::upstream(&needs, &order);
     variable::check(section, &upstream, problems);
-    let scope = check::Declared::new(section, &positions, &order);
+    let certainty = Certainty::new(section, &needs, &order);
+    let scope = check::Declared::new(section, (&positions, &order), &certainty.dropped);
     let mut nodes = Vec::with_capacity(section.steps.len());
-    for (at, ((step, needs), upstream)) in section.steps.iter().zip(needs).zip(&upstream).enumerate() {
+    let sets = upstream.iter().zip(&certainty.ended);
+    for (at, ((step, needs), (upstream, ended))) in section.steps.iter().zip(needs).zip(sets).enumerate() {
         let writers = variable::writers(section, &order, upstream);
-        let types = variable::with_variables(scope.types(), section, &writers);
+        let types = scope.types_behind(upstream, ended);
+        let types = variable::with_variables(&types, section, &writers, |at| ended.contains(&at));
         let site = Site {
             section,
             place: format!("{}.steps[{at}]", section.path),
             step,
             upstream,
+            ended,
             scope: &scope,
             types: &types,
             writers: &writers,
         };
-        nodes.push(node(&site, needs, problems));
+        nodes.push(node(&site, (at, needs), problems));
     }
     let outputs = outputs(section, &scope, problems);
     check::steps(section, problems);
+    let all = (0..section.steps.len()).collect();
     let mut handler = |name: &str, handler: Option<&Handler>| {
-        let compiled = handler.map(|found| handler::compile((section, &scope), &section.path, name, found, problems));
+        let place = (section.path.as_str(), &all);
+        let compiled = handler.map(|found| handler::compile((section, &scope), place, name, found, problems));
         compiled.map(Box::new)
     };
     let on_failure = handler(handler::ON_FAILURE, section.on_failure);
@@ -164,12 +171,14 @@ fn cycle_problem(section: &Section, cycle: &[usize]) -> Problem {
     Problem::new(Reason::Cycle, section.step(at, "needs"), words)
 }
 
-fn node(site: &Site, needs: Vec<usize>, problems: &mut Vec<Problem>) -> Node {
+fn node(site: &Site, (at, needs): (usize, Vec<usize>), problems: &mut Vec<Problem>) -> Node {
     let on_failure = site.step.on_failure.as_ref().map(|handler| {
         let scope = (site.section, site.scope);
+        let mut ended = site.ended.clone();
+        ended.insert(at);
         Box::new(handler::compile(
             scope,
-            &site.place,
+            (&site.place, &ended),
             handler::ON_FAILURE,
             handler,
             problems,
@@ -187,12 +196,13 @@ fn node(site: &Site, needs: Vec<usize>, problems: &mut Vec<Problem>) -> Node {
             ..Node::default()
         },
     };
-    let reads = node.read_steps();
-    Node {
-        reads,
+    let mut node = Node {
+        reads: node.read_steps(),
         on_failure,
         ..node
-    }
+    };
+    node.open_reads = partial::open_reads(site.section, &node, site.ended);
+    node
 }
 
 /// What a step does once, under these types; `when` with the name of its field.
@@ -217,6 +227,7 @@ pub(super) fn work(
     );
     let inputs = inputs(site, types, problems);
     let fields = fields(site, problems);
+    let http = http::compile(site, types, problems);
     let mut node = Node {
         definition,
         needs,
@@ -225,8 +236,10 @@ pub(super) fn work(
         fields,
         idempotency_key,
         flow,
+        http: http.map(Box::new),
         writers: site.writers.to_vec(),
         reads: BTreeSet::new(),
+        open_reads: BTreeSet::new(),
         on_failure: None,
     };
     node.reads = node.read_steps();
@@ -273,7 +286,7 @@ fn outputs(
     problems: &mut Vec<Problem>,
 ) -> Vec<(WorkflowOutput, Expression)> {
     let all: BTreeSet<usize> = (0..section.steps.len()).collect();
-    let types = variable::with_variables(scope.types(), section, scope.writers());
+    let types = scope.types();
     let mut outputs = Vec::with_capacity(section.outputs.len());
     for (index, output) in section.outputs.iter().enumerate() {
         problems.extend(names::check(
@@ -281,7 +294,7 @@ fn outputs(
             format!("{}.outputs[{index}].name", section.path),
         ));
         let path = format!("{}.outputs[{index}].expression", section.path);
-        match scope.expression(&path, &output.expression, (&all, &types), Wanted::Typed(output.kind)) {
+        match scope.expression(&path, &output.expression, (&all, types), Wanted::Typed(output.kind)) {
             Ok(expression) => outputs.push((output.clone(), expression)),
             Err(problem) => problems.push(problem),
         }

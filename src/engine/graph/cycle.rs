@@ -78,6 +78,31 @@ pub(super) fn upstream(needs: &[Vec<usize>], order: &[usize]) -> Vec<BTreeSet<us
     above
 }
 
+/// The steps above each that have ended whenever it begins: all of them, unless a join asks for less than all of its
+/// needs. Then only what every need has above it.
+pub(super) fn ended(needs: &[Vec<usize>], order: &[usize], is_partial: impl Fn(usize) -> bool) -> Vec<BTreeSet<usize>> {
+    let mut above: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); needs.len()];
+    for step in order {
+        let of_needs = needs.get(*step).into_iter().flatten().map(|need| {
+            let mut ended = above.get(*need).cloned().unwrap_or_default();
+            ended.insert(*need);
+            ended
+        });
+        let all = of_needs.reduce(|mut all, ended| {
+            if is_partial(*step) {
+                all.retain(|step| ended.contains(step));
+            } else {
+                all.extend(ended);
+            }
+            all
+        });
+        if let Some(slot) = above.get_mut(*step) {
+            *slot = all.unwrap_or_default();
+        }
+    }
+    above
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +123,15 @@ mod tests {
     fn a_cycle_of_500_does_not_overflow() {
         let needs: Vec<Vec<usize>> = (0..500).map(|step| vec![(step + 1) % 500]).collect();
         assert_eq!(order(&needs).unwrap_err().len(), 501);
+    }
+
+    #[test]
+    fn behind_a_partial_join_only_what_all_needs_share_has_ended() {
+        let needs = [vec![], vec![0], vec![0], vec![1, 2], vec![3]];
+        let order = [0, 1, 2, 3, 4];
+        assert_eq!(ended(&needs, &order, |step| step == 3)[3], BTreeSet::from([0]));
+        assert_eq!(ended(&needs, &order, |step| step == 3)[4], BTreeSet::from([0, 3]));
+        assert_eq!(ended(&needs, &order, |_| false), upstream(&needs, &order));
     }
 
     #[test]

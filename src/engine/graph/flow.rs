@@ -1,14 +1,13 @@
 //! Steps without a Job of their own: their blocks, their conditions, the types of what they give.
 
 use jobwright_api::{Exit, Reason, ValueType, Variable, flow::NONE};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     CompiledExit, CompiledFlow, CompiledLoop, CompiledWait, Given,
-    check::Wanted,
+    check::{self, Wanted},
     cycle,
     handler::{ON_EXIT, ON_FAILURE},
-    names,
     section::Section,
     site::Site,
 };
@@ -24,15 +23,7 @@ pub(super) fn blocks(definition: &Definition, problems: &mut Vec<Problem>) {
     references(&Section::root(definition), problems);
     for (name, block) in &definition.blocks {
         references(&Section::block(definition, name, block), problems);
-        let mut seen = BTreeSet::new();
-        for (at, input) in block.inputs.iter().enumerate() {
-            let path = format!("spec.blocks.{name}.inputs[{at}].name");
-            problems.extend(names::check(&input.name, path.clone()));
-            if !seen.insert(&input.name) {
-                let words = format!("{} is there twice: names are unique", input.name);
-                problems.push(Problem::new(Reason::DuplicateName, path, words));
-            }
-        }
+        check::inputs(&format!("spec.blocks.{name}"), &block.inputs, problems);
     }
     recursion(definition, problems);
 }
@@ -50,6 +41,7 @@ fn references(section: &Section, problems: &mut Vec<Problem>) {
         }
         problems.extend(two_handlers(section, at, step));
         problems.extend(after_exit(section, at, step));
+        problems.extend(two_types(section, at, step));
         for (field, name) in step.flow.iter().flat_map(fields).filter(|(_, name)| *name != NONE) {
             reference(section.definition, section.step(at, &field), name, problems);
         }
@@ -73,6 +65,29 @@ fn after_exit(section: &Section, at: usize, step: &StepDefinition) -> Option<Pro
         section.step(at, "needs"),
         words,
     ))
+}
+
+/// What a choice is given goes to each block that it may run.
+fn two_types(section: &Section, at: usize, step: &StepDefinition) -> Option<Problem> {
+    let mut known: BTreeMap<&str, (&str, ValueType)> = BTreeMap::new();
+    for name in step.flow.iter().flat_map(Flow::blocks) {
+        let block = section.definition.blocks.get(name);
+        for input in block.iter().flat_map(|block| &block.inputs) {
+            let (other, kind) = *known.entry(&input.name).or_insert((name, input.kind));
+            if kind != input.kind {
+                let words = format!(
+                    "input {} is {kind} in block {other} and {} in block {name}: give it one type, or two names",
+                    input.name, input.kind
+                );
+                return Some(Problem::new(
+                    Reason::InvalidDefinition,
+                    section.step(at, "choice"),
+                    words,
+                ));
+            }
+        }
+    }
+    None
 }
 
 /// A block that runs once has the id of its step: what follows a failure there can stand in one place only.

@@ -3,7 +3,7 @@
 use jobwright_api::policy::Handler;
 use std::collections::BTreeSet;
 
-use super::{Body, check, compile, section::Section, site::Site};
+use super::{Body, check, compile, partial, section::Section, site::Site};
 use crate::{
     definition::{Definition, Flow, Kind, StepDefinition},
     expr::{Members, Type, TypeEnv},
@@ -27,10 +27,11 @@ pub(super) fn step(definition: &Definition, name: &str, handler: &Handler) -> St
     }
 }
 
-/// Compiles a handler that stands in a field of `place`. It sees every step of the section, whatever became of it.
+/// Compiles a handler that stands in a field of `place`. It sees every step of the section, whatever became of it; of
+/// those, `ended` have when it begins.
 pub(super) fn compile(
     (section, scope): (&Section, &check::Declared),
-    place: &str,
+    (place, ended): (&str, &BTreeSet<usize>),
     name: &str,
     handler: &Handler,
     problems: &mut Vec<Problem>,
@@ -43,12 +44,14 @@ pub(super) fn compile(
         place: format!("{place}.{name}"),
         step: &step,
         upstream: &all,
+        ended,
         scope,
         types: &types,
         writers: scope.writers(),
     };
     check::given(&site.place, &step, problems);
-    let node = compile::work(&site, step.clone(), Vec::new(), ("when", None), &types, problems);
+    let mut node = compile::work(&site, step.clone(), Vec::new(), ("when", None), &types, problems);
+    node.open_reads = partial::open_reads(section, &node, ended);
     Body::of_one(node, types)
 }
 

@@ -6,7 +6,9 @@ mod cycle;
 mod flow;
 mod fork;
 mod handler;
+mod http;
 mod names;
+mod partial;
 mod reads;
 mod section;
 mod site;
@@ -18,6 +20,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use handler::{ON_EXIT, ON_FAILURE};
+pub(crate) use http::{CompiledHeader, CompiledHttp};
 
 use crate::{
     definition::{Definition, Kind, StepDefinition},
@@ -62,10 +65,14 @@ pub(crate) struct Node {
     fields: Vec<(String, Expression)>,
     idempotency_key: Option<Expression>,
     flow: Option<CompiledFlow>,
+    /// The request that it sends, in place of a Job.
+    http: Option<Box<CompiledHttp>>,
     /// Positions of the steps above that set variables, in their order.
     writers: Vec<usize>,
     /// Names of the steps that its expressions read.
     reads: BTreeSet<String>,
+    /// Of these, and of those that set variables which it reads, the steps that may still run when it begins.
+    open_reads: BTreeSet<String>,
     /// What runs once this step has failed: a body of one step.
     on_failure: Option<Box<Body>>,
 }
@@ -235,6 +242,11 @@ impl Node {
         self.flow.as_ref()
     }
 
+    /// The request that it sends, in place of a Job.
+    pub(crate) fn http(&self) -> Option<&CompiledHttp> {
+        self.http.as_deref()
+    }
+
     pub(crate) const fn when(&self) -> Option<&Expression> {
         self.when.as_ref()
     }
@@ -259,6 +271,11 @@ impl Node {
     /// Names of the steps that its expressions read.
     pub(crate) const fn reads(&self) -> &BTreeSet<String> {
         &self.reads
+    }
+
+    /// Names of the steps that its expressions read and that may still run when it begins.
+    pub(crate) const fn open_reads(&self) -> &BTreeSet<String> {
+        &self.open_reads
     }
 
     pub(crate) fn on_failure(&self) -> Option<&Body> {

@@ -8,14 +8,26 @@ use crate::expr::Expression;
 impl Node {
     /// Names of the steps that its expressions read.
     pub(super) fn read_steps(&self) -> BTreeSet<String> {
+        names(self.expressions().into_iter())
+    }
+
+    /// Whether its expressions read variables.
+    pub(super) fn reads_variables(&self) -> bool {
+        let mut expressions = self.expressions().into_iter();
+        expressions.any(|expression| expression.references().roots.contains("vars"))
+    }
+
+    /// Those of its items too.
+    fn expressions(&self) -> Vec<&Expression> {
         let inputs = self.inputs.iter().filter_map(|(_, given)| given.expression());
         let own = self.when.iter().chain(&self.idempotency_key).chain(inputs);
-        let flow = self.flow.as_ref().map(CompiledFlow::expressions).unwrap_or_default();
-        let mut names = names(own.chain(flow));
+        let mut found: Vec<&Expression> = own.collect();
+        found.extend(self.flow.iter().flat_map(CompiledFlow::expressions));
+        found.extend(self.http.iter().flat_map(|http| http.expressions()));
         if let Some(CompiledFlow::ForEach(each)) = &self.flow {
-            names.extend(each.item.nodes.iter().flat_map(Self::read_steps));
+            found.extend(each.item.nodes.iter().flat_map(Self::expressions));
         }
-        names
+        found
     }
 }
 
@@ -48,7 +60,7 @@ impl CompiledFlow {
 }
 
 impl Given {
-    const fn expression(&self) -> Option<&Expression> {
+    pub(super) const fn expression(&self) -> Option<&Expression> {
         match self {
             Self::Literal(_) => None,
             Self::Computed(expression) => Some(expression),

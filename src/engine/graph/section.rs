@@ -1,6 +1,6 @@
 //! One list of steps as it stands in a definition: of the run, or of a block.
 
-use jobwright_api::{Input, ValueType, policy::Handler, value::WorkflowOutput};
+use jobwright_api::{Input, policy::Handler, value::WorkflowOutput};
 
 use crate::definition::{BlockDefinition, Definition, StepDefinition};
 
@@ -9,13 +9,12 @@ pub(super) struct Section<'a> {
     pub(super) definition: &'a Definition,
     /// Its field path, `spec` or `spec.blocks.check`.
     pub(super) path: String,
-    /// What a block takes in; the run's own are `definition.inputs`.
+    /// What the run or block takes in.
     pub(super) inputs: &'a [Input],
     pub(super) steps: &'a [StepDefinition],
     pub(super) outputs: &'a [WorkflowOutput],
     pub(super) on_failure: Option<&'a Handler>,
     pub(super) on_exit: Option<&'a Handler>,
-    is_root: bool,
 }
 
 impl<'a> Section<'a> {
@@ -23,12 +22,11 @@ impl<'a> Section<'a> {
         Self {
             definition,
             path: "spec".to_owned(),
-            inputs: &[],
+            inputs: &definition.inputs,
             steps: &definition.steps,
             outputs: &definition.outputs,
             on_failure: definition.on_failure.as_ref(),
             on_exit: definition.on_exit.as_ref(),
-            is_root: true,
         }
     }
 
@@ -41,27 +39,11 @@ impl<'a> Section<'a> {
             outputs: &block.outputs,
             on_failure: block.on_failure.as_ref(),
             on_exit: None,
-            is_root: false,
         }
     }
 
     /// The field path of a part of a step.
     pub(super) fn step(&self, at: usize, field: &str) -> String {
         format!("{}.steps[{at}].{field}", self.path)
-    }
-
-    /// Name and type of each of its inputs, and whether a value may be absent.
-    pub(super) fn input_types(&self) -> Vec<(&'a str, ValueType, bool)> {
-        if self.is_root {
-            let inputs = self.definition.inputs.iter();
-            return inputs.map(|input| (input.name.as_str(), input.kind, false)).collect();
-        }
-        let inputs = self.inputs.iter();
-        inputs
-            .map(|input| {
-                let may_be_absent = input.optional && input.default.is_none();
-                (input.name.as_str(), input.kind, may_be_absent)
-            })
-            .collect()
     }
 }

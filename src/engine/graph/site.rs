@@ -22,8 +22,10 @@ pub(super) struct Site<'a> {
     /// Its field path: `spec.steps[3]`.
     pub(super) place: String,
     pub(super) step: &'a StepDefinition,
-    /// The steps that have ended when this one starts.
+    /// The steps that its expressions may read.
     pub(super) upstream: &'a BTreeSet<usize>,
+    /// Of these, those that have ended whenever it begins.
+    pub(super) ended: &'a BTreeSet<usize>,
     pub(super) scope: &'a Declared<'a>,
     pub(super) types: &'a TypeEnv,
     /// Positions of the steps above that set variables, in their order.
@@ -72,6 +74,11 @@ impl Site<'_> {
         wanted: Wanted,
         problems: &mut Vec<Problem>,
     ) -> Option<Given> {
+        if value.is_some() && expression.is_some() {
+            let words = "has both a value and an expression: keep one of the two";
+            problems.push(Problem::new(Reason::InvalidDefinition, self.path(field), words));
+            return None;
+        }
         match expression {
             Some(text) => {
                 let expression = self.expression(&format!("{field}.expression"), text, types, wanted, problems);

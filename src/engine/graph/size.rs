@@ -16,6 +16,7 @@ const OPEN_MAX: usize = 500;
 pub(super) fn check(definition: &Definition, problems: &mut Vec<Problem>) {
     unused_blocks(definition, problems);
     exits_in_handlers(definition, problems);
+    depth(definition, problems);
     let mut bounds = BTreeMap::new();
     let open = of_list(definition, &definition.steps, &mut bounds).saturating_add(of_ends(definition, &mut bounds));
     if open > OPEN_MAX {
@@ -25,6 +26,61 @@ pub(super) fn check(definition: &Definition, problems: &mut Vec<Problem>) {
         );
         problems.push(Problem::new(Reason::TooLarge, "spec.steps", words));
     }
+}
+
+/// Names in the id of a step: the API has room for so many.
+const DEPTH_MAX: usize = 32;
+
+fn depth(definition: &Definition, problems: &mut Vec<Problem>) {
+    let mut known = BTreeMap::new();
+    let steps = definition.steps.iter().enumerate();
+    let steps = steps.map(|(at, step)| (format!("spec.steps[{at}]"), depth_of(definition, step, &mut known)));
+    let mut deepest: Vec<(String, usize)> = steps.collect();
+    for (name, handler) in [("onFailure", &definition.on_failure), ("onExit", &definition.on_exit)] {
+        let depth = handler
+            .iter()
+            .map(|handler| depth_of_block(definition, &handler.block, &mut known));
+        deepest.extend(depth.map(|depth| (format!("spec.{name}"), depth.saturating_add(1))));
+    }
+    for (path, depth) in deepest.into_iter().filter(|(_, depth)| *depth > DEPTH_MAX) {
+        let words = format!(
+            "goes {depth} steps deep, block within block, and {DEPTH_MAX} may be: let some of these blocks stand side by side"
+        );
+        problems.push(Problem::new(Reason::TooLarge, path, words));
+    }
+}
+
+/// Names in the ids of a step and of what it runs.
+fn depth_of<'a>(definition: &'a Definition, step: &'a StepDefinition, known: &mut Bounds<'a>) -> usize {
+    let blocks = step.flow.iter().flat_map(Flow::blocks);
+    let inner = blocks
+        .map(|name| depth_of_block(definition, name, known))
+        .max()
+        .unwrap_or(0);
+    let handler = step.on_failure.as_ref().map_or(0, |handler| {
+        depth_of_block(definition, &handler.block, known).saturating_add(1)
+    });
+    inner.max(handler).saturating_add(1)
+}
+
+fn depth_of_block<'a>(definition: &'a Definition, name: &'a str, known: &mut Bounds<'a>) -> usize {
+    if let Some(depth) = known.get(name) {
+        return *depth;
+    }
+    let Some(BlockDefinition { steps, on_failure, .. }) = definition.blocks.get(name) else {
+        return 0;
+    };
+    let inner = steps
+        .iter()
+        .map(|step| depth_of(definition, step, known))
+        .max()
+        .unwrap_or(0);
+    let handler = on_failure.as_ref().map_or(0, |handler| {
+        depth_of_block(definition, &handler.block, known).saturating_add(1)
+    });
+    let depth = inner.max(handler);
+    known.insert(name, depth);
+    depth
 }
 
 /// A block that nothing runs is a mistake: a name that was mistyped, or what is left of a change.

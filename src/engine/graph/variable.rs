@@ -29,11 +29,17 @@ pub(super) fn writers(section: &Section, order: &[usize], of: &BTreeSet<usize>) 
         .collect()
 }
 
-/// The root `vars`, where these steps have run. Of two that set the same, the later one counts.
-pub(super) fn with_variables(types: &TypeEnv, section: &Section, writers: &[usize]) -> TypeEnv {
+/// The root `vars`, where these steps may have run, and have where `has_ended`. Of two that set the same, the later one
+/// counts.
+pub(super) fn with_variables(
+    types: &TypeEnv,
+    section: &Section,
+    writers: &[usize],
+    has_ended: impl Fn(usize) -> bool,
+) -> TypeEnv {
     let mut found: BTreeMap<&str, (ValueType, bool)> = BTreeMap::new();
-    for step in writers.iter().filter_map(|at| section.steps.get(*at)) {
-        let is_certain = step.when.is_none() && step.then == Then::Fail && step.join.is_none();
+    for (at, step) in writers.iter().filter_map(|at| Some((*at, section.steps.get(*at)?))) {
+        let is_certain = step.when.is_none() && step.then == Then::Fail && has_ended(at);
         for variable in set(step) {
             let entry = found.entry(&variable.name).or_insert((variable.kind, false));
             entry.1 = entry.1 || is_certain;

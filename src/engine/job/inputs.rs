@@ -62,8 +62,23 @@ pub fn check_inputs(
     }
 }
 
+/// What is wrong with a declared input, if anything: the field, and what to do.
+pub(crate) fn declaration(input: &Input) -> Option<(&'static str, String)> {
+    if let Some(pattern) = &input.pattern {
+        if input.kind != ValueType::String {
+            let words = format!("a pattern is for strings, and the type is {}: leave it out", input.kind);
+            return Some(("pattern", words));
+        }
+        if let Err(error) = compile(pattern) {
+            return Some(("pattern", format!("not a regular expression (RE2): {error}")));
+        }
+    }
+    let hint = admit(input, input.default.as_ref()?).err()?;
+    Some(("default", hint))
+}
+
 /// The value in its declared type, if it is of it and matches its pattern.
-pub(super) fn admit(input: &Input, value: &Value) -> Result<Value, String> {
+pub(crate) fn admit(input: &Input, value: &Value) -> Result<Value, String> {
     let admitted = coerce(input.kind, value).ok_or_else(|| {
         format!(
             "must be of type {}, and is of type {} ({})",

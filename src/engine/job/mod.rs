@@ -32,12 +32,15 @@ pub use build::{build, pod_of};
 pub use check::settings as check_settings;
 pub(crate) use field::{compile_field, field_types};
 pub use fold::{Layers, enforce, fold};
+pub(crate) use inputs::admit;
 pub use inputs::check_inputs;
+pub(crate) use inputs::declaration;
 #[expect(
     clippy::module_name_repetitions,
     reason = "the name of a Job, beside the keys of an attempt"
 )]
 pub use name::job_name;
+pub(crate) use name::path;
 pub use name::{attempt_key, content_name, idempotency_key, jitter};
 pub use review::review;
 pub use values::INPUT_BYTES_MAX;

@@ -70,7 +70,7 @@ pub(super) fn trace_parent(run: &RunIdentity, id: &StepId, number: u32) -> Strin
 }
 
 /// The id as a JSON path: `[{"name":"settle","index":2},{"name":"probe"}]`.
-pub(super) fn path(id: &StepId) -> String {
+pub(crate) fn path(id: &StepId) -> String {
     // Names and numbers: serde_json has nothing to refuse here.
     serde_json::to_string(id).unwrap_or_else(|_| id.to_string())
 }

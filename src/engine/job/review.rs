@@ -12,7 +12,7 @@ use super::{
     check::{Findings, quote},
     field::{compile_field, field_types},
     fold::{Layers, fold},
-    inputs::{admit, coerce, compile},
+    inputs::{coerce, declaration},
 };
 use crate::{
     definition::{JobTemplate, Kind, StepDefinition},
@@ -98,21 +98,8 @@ impl Findings {
     }
 
     fn input(&mut self, path: &str, input: &Input) {
-        if let Some(pattern) = &input.pattern {
-            if input.kind != ValueType::String {
-                self.add(
-                    format!("{path}.pattern"),
-                    format!("a pattern is for strings, and the type is {}: leave it out", input.kind),
-                );
-            } else if let Err(error) = compile(pattern) {
-                return self.add(
-                    format!("{path}.pattern"),
-                    format!("not a regular expression (RE2): {error}"),
-                );
-            }
-        }
-        if let Some(Err(hint)) = input.default.as_ref().map(|default| admit(input, default)) {
-            self.add(format!("{path}.default"), hint);
+        if let Some((field, words)) = declaration(input) {
+            self.add(format!("{path}.{field}"), words);
         }
     }
 

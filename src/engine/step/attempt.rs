@@ -88,7 +88,7 @@ pub(crate) fn judge(
             interruption,
             ..Open::default()
         }),
-        Some(pod) => judge_pod(pod, interruption),
+        Some(pod) => judge_pod(pod, interruption, is_over(job)),
         // The controller counts what a deleted pod returned: that the Job is gone will say more.
         None if job.deleting => Verdict::Open(Open {
             interruption,
@@ -107,7 +107,7 @@ fn seen(pod: &PodView) -> Seen {
     }
 }
 
-fn judge_pod(pod: &PodView, interruption: Option<Interruption>) -> Verdict {
+fn judge_pod(pod: &PodView, interruption: Option<Interruption>, job_is_over: bool) -> Verdict {
     let seen = seen(pod);
     let is_exit_zero = if pod.has_sidecars {
         pod.phase == PodPhase::Succeeded
@@ -121,7 +121,10 @@ fn judge_pod(pod: &PodView, interruption: Option<Interruption>) -> Verdict {
             is_ahead: !pod.phase.is_terminal(),
         };
     }
-    match (pod.phase.is_terminal(), interruption) {
+    // The Job controller deletes the pod of a Job whose deadline has passed, and says so later: a bare deletion has its
+    // cause once the Job is over, which follows from it in any case.
+    let has_cause = job_is_over || interruption.as_ref().is_none_or(|it| it.reason != Reason::Interrupted);
+    match (pod.phase.is_terminal() && has_cause, interruption) {
         (true, Some(interruption)) => Verdict::Failed(interruption.into(), seen),
         (true, None) => Verdict::Failed(exit_of(pod), seen),
         (false, interruption) => Verdict::Open(Open {

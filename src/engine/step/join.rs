@@ -63,19 +63,47 @@ pub(crate) fn is_failure(draft: &Draft, instance: Instance<'_>) -> bool {
 }
 
 fn is_absorbed(draft: &Draft, failed: Instance<'_>) -> bool {
-    let steps = failed.frame().instances();
-    let mut below = steps
-        .filter(|step| step.needs().any(|need| need.key() == failed.key()))
-        .peekable();
+    let mut below = below(failed).peekable();
     below.peek().is_some() && below.all(|step| !matches!(join(draft, step), Join::Lost(_)))
+}
+
+/// Something around the frame of this step has kept it from starting, or stopped it: no join beside it has.
+pub(crate) fn is_cut(draft: &Draft, instance: Instance<'_>) -> bool {
+    let is_kept = match draft.phase_of(instance.key()) {
+        StepPhase::Cancelled => true,
+        StepPhase::Omitted => !matches!(join(draft, instance), Join::Lost(_)),
+        _ => false,
+    };
+    is_kept && !below(instance).any(|step| has_cancelled(draft, step))
+}
+
+/// A join below it is met and does without it, or is about to: it need not begin.
+pub(crate) fn is_doomed(draft: &Draft, instance: Instance<'_>) -> bool {
+    below(instance).any(|step| {
+        let is_about_to = draft.phase_of(step.key()) == StepPhase::Pending && join(draft, step) == Join::Met;
+        has_cancelled(draft, step) || (cancels(step) && is_about_to)
+    })
+}
+
+fn below(instance: Instance<'_>) -> impl Iterator<Item = Instance<'_>> {
+    let steps = instance.frame().instances();
+    steps.filter(move |step| step.needs().any(|need| need.key() == instance.key()))
+}
+
+fn cancels(instance: Instance<'_>) -> bool {
+    let policy = instance.definition().join.as_ref();
+    policy.is_some_and(|policy| policy.others == Others::Cancel)
+}
+
+/// Only a step that has been let start has judged its join.
+fn has_cancelled(draft: &Draft, instance: Instance<'_>) -> bool {
+    let phase = draft.phase_of(instance.key());
+    cancels(instance) && !matches!(phase, StepPhase::Pending | StepPhase::Omitted)
 }
 
 /// The needs that a join does not need any more, and why they are stopped.
 pub(crate) fn superfluous<'f>(draft: &Draft, instance: Instance<'f>) -> Option<(Stop, Vec<Instance<'f>>)> {
-    let policy = instance.definition().join.as_ref()?;
-    let phase = draft.phase_of(instance.key());
-    // Only a step that has been let start has judged its join.
-    if policy.others != Others::Cancel || matches!(phase, StepPhase::Pending | StepPhase::Omitted) {
+    if !has_cancelled(draft, instance) {
         return None;
     }
     let needs = instance.needs();

@@ -1,6 +1,7 @@
 //! What becomes of one step: from its needs to its end.
 
 pub(crate) mod attempt;
+pub(crate) mod child;
 pub(crate) mod deadline;
 pub(crate) mod join;
 pub(crate) mod observe;

@@ -4,12 +4,13 @@ use jobwright_api::{AttemptStatus, Reason, StepPhase, SubStatus, status::Stop};
 
 use super::{
     attempt::{Failure, Open, Seen, Verdict, judge},
-    deadline, outcome, output, start,
+    child, deadline, outcome, output, start,
 };
 use crate::{
     decision::Action,
     draft::{Cause, Draft},
     frame::Instance,
+    http,
     job::pod_of,
     observed::{JobView, Observed, RefusalKind},
     run::Run,
@@ -25,6 +26,12 @@ const SUB_STATUS_AFTER_S: i64 = 2;
 
 /// Looks at the running attempt of a step and moves the step accordingly.
 pub(crate) fn observe(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
+    if instance.definition().child.is_some() {
+        return child::observe(run, draft, instance);
+    }
+    if let Some(request) = instance.node().http() {
+        return http::observe(run, draft, instance, request);
+    }
     let Some(attempt) = draft
         .step(instance.key())
         .and_then(|step| step.attempts.recent.last())
@@ -72,7 +79,7 @@ fn is_same(job: &JobView, attempt: &AttemptStatus) -> bool {
     attempt.uid.as_deref().is_none_or(|uid| uid == job.uid)
 }
 
-fn is_stop_stored(observed: &Observed, key: &str, attempt: &AttemptStatus) -> bool {
+pub(crate) fn is_stop_stored(observed: &Observed, key: &str, attempt: &AttemptStatus) -> bool {
     let stored = observed
         .stored
         .steps
@@ -93,7 +100,7 @@ fn stop(draft: &mut Draft, job: &JobView, is_stored: bool) {
     }
 }
 
-fn withdraw_stop(draft: &mut Draft, key: &str) {
+pub(crate) fn withdraw_stop(draft: &mut Draft, key: &str) {
     draft.edit_attempt(key, |attempt| attempt.stop = None);
 }
 
@@ -197,12 +204,16 @@ fn show_wait(draft: &mut Draft, key: &str, attempt: &AttemptStatus, waits: Optio
         return;
     }
     draft.edit(key, |step| {
-        step.sub_status = waits.map(|(word, _)| word.clone());
-        step.message = waits.map(|(_, words)| clip(words, 512));
+        let word = waits.map(|(word, _)| word);
+        // The words of one cause change all the time, such as how many nodes there are: the first ones are kept.
+        if word.is_none() || step.sub_status.as_ref() != word {
+            step.sub_status = word.cloned();
+            step.message = waits.map(|(_, words)| clip(words, 512));
+        }
     });
 }
 
-fn arm_deadline(draft: &mut Draft, instance: Instance<'_>, blocked_by: Option<&str>) {
+pub(crate) fn arm_deadline(draft: &mut Draft, instance: Instance<'_>, blocked_by: Option<&str>) {
     let nearest = draft.step(instance.key()).and_then(|step| {
         let attempt = step.attempts.recent.last()?;
         deadline::nearest(&instance.definition().timeouts, step, attempt)

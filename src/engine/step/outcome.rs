@@ -1,7 +1,7 @@
 //! The end of an attempt: the end of the step, or another attempt.
 
 use jobwright_api::{
-    Reason, StepPhase,
+    Duration, Reason, StepPhase,
     status::{Stop, Timeout},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -43,7 +43,19 @@ pub(crate) fn fail(
         Reason::DeadlineExceeded if !has_started => Class::Final,
         _ => retry::class(&failure.reason),
     };
-    retry_or_fail(draft, instance, run, failure, class);
+    retry_or_fail(draft, instance, run, failure, (class, None));
+}
+
+/// The attempt ended by a failure of this class, with the pause that is asked for before the next.
+pub(crate) fn fail_as(
+    draft: &mut Draft,
+    instance: Instance<'_>,
+    run: &crate::id::RunIdentity,
+    (failure, seen): (&Failure, Seen),
+    next: (Class, Option<Duration>),
+) {
+    close_attempt(draft, instance.key(), StepPhase::Failed, Some(failure), seen);
+    retry_or_fail(draft, instance, run, failure, next);
 }
 
 /// The attempt was stopped by us, and its Job is gone.
@@ -76,7 +88,7 @@ pub(crate) fn stopped(draft: &mut Draft, instance: Instance<'_>, run: &crate::id
                 Timeout::StartToClose => Class::Program,
                 _ => Class::Final,
             };
-            retry_or_fail(draft, instance, run, &failure, class);
+            retry_or_fail(draft, instance, run, &failure, (class, None));
         }
     }
 }
@@ -97,7 +109,7 @@ fn close_attempt(draft: &mut Draft, key: &str, phase: StepPhase, failure: Option
             // A short program is never seen running: it ran for less than the kubelet's tick.
             attempt.started_at.get_or_insert_with(|| now.clone());
         }
-        if phase == StepPhase::Succeeded {
+        if phase == StepPhase::Succeeded && !attempt.job.is_empty() {
             attempt.exit_code = Some(0);
         }
         if let Some(failure) = failure {
@@ -118,7 +130,7 @@ fn retry_or_fail(
     instance: Instance<'_>,
     run: &crate::id::RunIdentity,
     failure: &Failure,
-    class: Class,
+    (class, asked): (Class, Option<Duration>),
 ) {
     let Some(step) = draft.step(instance.key()) else {
         return;
@@ -136,6 +148,7 @@ fn retry_or_fail(
         Class::Final => false,
     };
     let delay = retry::delay(policy, failures, job::jitter(run, instance.id(), count));
+    let delay = asked.map_or(delay, |asked| asked.max(delay));
     let now = draft.now().0;
     let due = now.saturating_add(delay.signed()).unwrap_or(jiff::Timestamp::MAX);
     let is_in_time = deadline::to_close(&instance.definition().timeouts, step).is_none_or(|deadline| due < deadline.at);

@@ -26,7 +26,11 @@ const JITTER_DEFAULT: f64 = 0.1;
 
 pub(crate) fn class(reason: &Reason) -> Class {
     match reason {
-        Reason::ExitCode | Reason::OOMKilled | Reason::DeadlineExceeded | Reason::OutputInvalid => Class::Program,
+        Reason::ExitCode
+        | Reason::OOMKilled
+        | Reason::DeadlineExceeded
+        | Reason::OutputInvalid
+        | Reason::ChildFailed => Class::Program,
         Reason::Evicted | Reason::Preempted | Reason::NodeLost | Reason::Interrupted => Class::Platform,
         _ => Class::Final,
     }

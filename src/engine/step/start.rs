@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    deadline,
+    child, deadline,
     join::{self, Join},
     observe::observe,
     outcome,
@@ -16,7 +16,8 @@ use crate::{
     definition::Kind,
     draft::{Cause, Draft},
     expr, flow,
-    frame::Instance,
+    frame::{Frame, Instance},
+    http,
     job::{self, Attempt, Unbuildable},
     number::as_stored,
     observed::{JobView, Refusal, RefusalKind},
@@ -66,35 +67,27 @@ pub(crate) fn start(run: &Run, draft: &mut Draft, instance: Instance<'_>, mood: 
     }
 }
 
-/// A step that needs this one has gone on, at once or over others whose end is lost likewise. One that would go on
-/// without it tells nothing.
-pub(crate) fn has_followers(run: &Run, draft: &Draft, instance: Instance<'_>) -> bool {
-    if draft.phase_of(instance.key()).is_terminal() {
-        return false;
-    }
-    let mut seen = BTreeSet::from([instance.key()]);
-    let mut behind = vec![instance];
-    while let Some(step) = behind.pop() {
-        let needs_it = |other: &Instance<'_>| {
-            other.definition().join.is_none() && other.needs().any(|need| need.key() == step.key())
-        };
-        for other in instance.frame().instances().filter(needs_it) {
-            let has_gone_on = draft.step(other.key()).is_some_and(|step| {
+/// The steps of a frame that others behind them have gone on from, at once or over others whose end is lost likewise. One
+/// that would go on without its needs tells nothing.
+pub(crate) fn followed<'f>(run: &Run, draft: &Draft, frame: &'f Frame<'_>) -> BTreeSet<&'f str> {
+    let mut found = BTreeSet::new();
+    let steps: Vec<Instance<'_>> = frame.in_order().collect();
+    for step in steps.into_iter().rev().filter(|step| step.definition().join.is_none()) {
+        let has_gone_on = || {
+            let is_known = draft.step(step.key()).is_some_and(|status| {
                 let is_judged = matches!(
-                    step.phase,
+                    status.phase,
                     StepPhase::Succeeded | StepPhase::Failed | StepPhase::Skipped
                 );
-                is_judged || step.scheduled_at.is_some()
+                is_judged || status.scheduled_at.is_some()
             });
-            if has_gone_on || (other.flow().is_some() && run.has_jobs_below(other.id())) {
-                return true;
-            }
-            if seen.insert(other.key()) {
-                behind.push(other);
-            }
+            is_known || (step.flow().is_some() && run.has_jobs_below(step.id()))
+        };
+        if step.needs().next().is_some() && (found.contains(step.key()) || has_gone_on()) {
+            found.extend(step.needs().map(Instance::key));
         }
     }
-    false
+    found
 }
 
 /// A step without a Job of its own has begun, and that was lost before it was stored: a Job below it tells.
@@ -142,9 +135,11 @@ fn is_admitted(run: &Run, draft: &mut Draft, instance: Instance<'_>, mood: Mood<
             return false;
         }
         Join::Waits => return false,
+        // What a join below does without in this look or the next does not begin.
+        Join::Met if join::is_doomed(draft, instance) && !mood.has_ended => return false,
         Join::Met => {}
     }
-    if run.is_suspended() && !mood.has_ended {
+    if (run.is_suspended() && !mood.has_ended) || !has_view(run, draft, instance) {
         return false;
     }
     let Some(when) = instance.when() else {
@@ -170,6 +165,44 @@ fn is_admitted(run: &Run, draft: &mut Draft, instance: Instance<'_>, mood: Mood<
     }
 }
 
+/// What the step will see of others that may still run is settled, and stored: every later look, each attempt and each
+/// item reads the same, whatever has ended by then.
+fn has_view(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
+    if !has_stored_needs(run, draft, instance) {
+        draft.write_now();
+        return false;
+    }
+    let names = instance.open_reads();
+    if names.is_empty() {
+        return true;
+    }
+    let known = draft.step(instance.key()).and_then(|step| step.unseen.clone());
+    let stored = run.observed.stored.steps.get(instance.key());
+    if known.is_some() && stored.is_some_and(|stored| stored.unseen == known) {
+        return true;
+    }
+    if known.is_none() {
+        let has_ended = |name: &&String| {
+            let found = instance.frame().find(name);
+            found.is_some_and(|step| draft.phase_of(step.key()).is_terminal())
+        };
+        let unseen = names.iter().filter(|name| !has_ended(name)).cloned().collect();
+        draft.edit(instance.key(), |step| step.unseen = Some(unseen));
+    }
+    draft.write_now();
+    false
+}
+
+/// What a join has counted is stored, unless Jobs tell of it: a step behind a join may go on without any one of its
+/// needs, so that nothing else would show that this one had ended.
+fn has_stored_needs(run: &Run, draft: &Draft, instance: Instance<'_>) -> bool {
+    let is_open = |need: Instance<'_>| {
+        let is_of_job = need.flow().is_none() && draft.step(need.key()).is_some_and(|step| !step.attempts.is_none());
+        draft.phase_of(need.key()).is_terminal() && !is_of_job && !run.is_stored_terminal(need.key())
+    };
+    instance.definition().join.is_none() || !instance.needs().any(is_open)
+}
+
 fn omit(run: &Run, draft: &mut Draft, instance: Instance<'_>, words: &str) {
     if must_confirm(run, draft, instance) {
         return;
@@ -184,6 +217,12 @@ fn omit(run: &Run, draft: &mut Draft, instance: Instance<'_>, words: &str) {
 /// A Job of this step that is not on record: made just now, or before a loss of memory. Its existence
 /// means started, whatever else has happened since.
 pub(crate) fn adopt(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
+    if instance.node().http().is_some() {
+        return false; // no Job tells of a request
+    }
+    if instance.definition().child.is_some() {
+        return child::adopt(run, draft, instance);
+    }
     let Some(found) = next_job(run, draft, instance) else {
         return false;
     };
@@ -215,7 +254,7 @@ pub(crate) fn next_job<'a>(run: &Run<'a>, draft: &Draft, instance: Instance<'_>)
     is_ours.then_some(found)
 }
 
-fn next_number(draft: &Draft, instance: Instance<'_>) -> u32 {
+pub(super) fn next_number(draft: &Draft, instance: Instance<'_>) -> u32 {
     draft
         .step(instance.key())
         .map_or(1, |step| step.attempts.count.saturating_add(1))
@@ -229,6 +268,9 @@ pub(crate) fn next_name(run: &Run, draft: &Draft, instance: Instance<'_>) -> Str
 /// Makes the Job under its fixed name, unless somebody else has it or the API server refuses.
 fn make(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
     let number = next_number(draft, instance);
+    if let Some(request) = instance.node().http() {
+        return http::begin(run, draft, instance, request, number);
+    }
     let name = job::job_name(&run.identity, instance.id(), number);
     if run.observed.jobs.contains_key(&name) {
         // Not ours: else it was adopted.
@@ -242,13 +284,21 @@ fn make(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
 }
 
 fn name_taken(draft: &mut Draft, instance: Instance<'_>, name: &str) {
-    let words = format!("a Job named {name} exists and is not of this step: delete it, then start another run");
+    let what = if instance.definition().child.is_some() {
+        "Workflow"
+    } else {
+        "Job"
+    };
+    let words = format!("a {what} named {name} exists and is not of this step: delete it, then start another run");
     outcome::fail_step(draft, instance, Reason::NameTaken, &words);
 }
 
 fn create(run: &Run, draft: &mut Draft, instance: Instance<'_>, number: u32, name: String) {
-    if run.must_store_first(draft) {
+    if run.must_store_first(draft) || http::must_store_first(run, draft, instance) {
         return draft.write_now();
+    }
+    if let Some(child) = &instance.definition().child {
+        return child::create(run, draft, instance, child, name);
     }
     match make_job(run, draft, instance, number) {
         Err(wrong) => outcome::fail_step(draft, instance, wrong.reason, &wrong.message),
@@ -271,8 +321,9 @@ fn carried_bytes(job: &Job) -> usize {
 fn refused(run: &Run, draft: &mut Draft, instance: Instance<'_>, number: u32, name: String, refusal: &Refusal) {
     let word = match refusal.kind {
         RefusalKind::NameTaken => return name_taken(draft, instance, &name),
+        RefusalKind::Permanent if must_confirm(run, draft, instance) => return,
         RefusalKind::Permanent => {
-            let words = format!("the API server refuses the Job: {}", refusal.message);
+            let words = format!("the API server refuses {name}: {}", refusal.message);
             return outcome::fail_step(draft, instance, Reason::Refused, &words);
         }
         RefusalKind::Quota => SubStatus::QuotaBlocked,
@@ -319,14 +370,14 @@ fn refused(run: &Run, draft: &mut Draft, instance: Instance<'_>, number: u32, na
 pub(crate) fn must_confirm(run: &Run, draft: &mut Draft, instance: Instance<'_>) -> bool {
     let name = job::job_name(&run.identity, instance.id(), next_number(draft, instance));
     let notes = run.observed.notes;
-    let is_unknown = notes
-        .refusals
-        .get(&name)
-        .is_some_and(|refusal| refusal.kind == RefusalKind::Unavailable);
+    let is_unknown = notes.refusals.get(&name).is_some_and(|refusal| refusal.may_exist);
     if !is_unknown || notes.absent.contains(&name) {
         return false;
     }
-    draft.act(Action::ConfirmJob { name });
+    draft.act(match instance.definition().child {
+        Some(_) => Action::ConfirmChild { name },
+        None => Action::ConfirmJob { name },
+    });
     true
 }
 
@@ -347,7 +398,7 @@ pub(crate) fn make_job(run: &Run, draft: &Draft, instance: Instance<'_>, number:
     job::build(&attempt, &run.graph.definition().enforced)
 }
 
-fn inputs(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<BTreeMap<String, Value>, Unbuildable> {
+pub(super) fn inputs(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<BTreeMap<String, Value>, Unbuildable> {
     let mut given = BTreeMap::new();
     for (name, source) in instance.inputs() {
         let value = scope::value(run, draft, instance, source)
@@ -376,7 +427,7 @@ fn fields(instance: Instance<'_>, inputs: &BTreeMap<String, Value>) -> Result<BT
 }
 
 /// Equal over attempts. A step may set its own.
-fn idempotency_key(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<String, Unbuildable> {
+pub(crate) fn idempotency_key(run: &Run, draft: &Draft, instance: Instance<'_>) -> Result<String, Unbuildable> {
     let Some(expression) = instance.idempotency_key() else {
         return Ok(job::idempotency_key(&run.identity, instance.id()));
     };
@@ -413,12 +464,18 @@ fn show_inputs(run: &Run, draft: &mut Draft, instance: Instance<'_>) {
 /// Results of Jobs that are not stored yet: this Job carries them, so that they survive even if the
 /// operator and their pods are lost before the status is written. Each rides once: along a chain the
 /// Jobs would grow, and every event of theirs with them. What no Job has decided is derived again.
-fn carried(run: &Run, draft: &Draft, instance: Instance<'_>) -> Option<String> {
+pub(super) fn carried(run: &Run, draft: &Draft, instance: Instance<'_>) -> Option<String> {
     let steps = draft.status.steps.iter();
     let results: BTreeMap<&String, &StepStatus> = steps
         .filter(|(key, step)| {
-            let is_of_jobs = step.kind == Kind::Task.word() || step.kind == Kind::Job.word();
-            let is_result = step.phase.is_terminal() && !run.is_stored_terminal(key) && !run.is_carried(key);
+            let is_of_jobs = [Kind::Task, Kind::Job, Kind::Workflow]
+                .iter()
+                .any(|kind| step.kind == kind.word());
+            // One without an attempt was skipped, or the like: that is derived from what is above it.
+            let is_result = step.phase.is_terminal()
+                && step.attempts.count > 0
+                && !run.is_stored_terminal(key)
+                && !run.is_carried(key);
             is_of_jobs && (is_result || (*key == instance.key() && is_unstored_retry(run, step, key)))
         })
         .collect();

@@ -2,18 +2,21 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod call;
+mod child;
 pub mod classify;
 pub mod diff;
 mod job;
 mod page;
 pub mod probe;
 mod request;
+pub(crate) mod secret;
 pub mod snapshot;
 pub mod status;
 
 pub(crate) use job::probe as dry_run;
 
 use futures::{StreamExt, stream};
+use jobwright_api::Workflow;
 use jobwright_engine::{
     decision::Action,
     observed::{JobView, Page, Probe, Refusal, RefusalKind},
@@ -42,16 +45,18 @@ pub struct Applied {
 
 /// What one action brought.
 enum Effect {
-    /// The Job as it is now.
-    Job,
+    /// The Job or child as it is now.
+    Seen,
     /// It was asked for and will show, or was not needed.
     Asked,
-    /// A live GET found no such Job of ours.
+    /// A live GET found no such Job or child of ours.
     Absent,
     /// A live LIST found no pod of this Job.
     Podless,
     /// Stored under this name.
     Snapshot(String),
+    /// What became of a request stands in the memory of the run.
+    Request,
     /// What the server would say of a pod.
     Probed(probe::Words),
     /// A page with these steps is stored.
@@ -83,7 +88,10 @@ pub async fn all(actions: Vec<Action>, key: &Key, uid: &str, memory: &mut Entry,
         .map(|(id, action)| async move {
             let name = name(&action).to_owned();
             // What its refusal means for the run, the engine says.
-            let is_told = matches!(action, Action::StartJob { .. } | Action::StoreSnapshot { .. });
+            let is_told = matches!(
+                action,
+                Action::StartJob { .. } | Action::StartChild { .. } | Action::StoreSnapshot { .. }
+            );
             let answer = one(action, key, uid, ctx).await;
             (id, name, is_told, answer)
         })
@@ -119,11 +127,15 @@ fn id(action: &Action) -> String {
         Action::StorePage { .. } => "page",
         Action::ReadPage { .. } => "read",
         Action::StartJob { .. } => "start",
+        Action::StartChild { .. } => "start-child",
+        Action::ConfirmChild { .. } => "confirm-child",
         Action::StopJob { .. } => "stop",
         Action::ExpireJob { .. } => "expire",
         Action::ConfirmJob { .. } => "confirm",
         Action::ConfirmPods { .. } => "confirm-pods",
         Action::ProbePod { .. } => "probe",
+        Action::AdmitRequest { .. } => "admit",
+        Action::SendRequest { .. } => "send",
     };
     format!("{verb}/{}", name(action))
 }
@@ -138,11 +150,15 @@ fn name(action: &Action) -> &str {
         }
         | Action::ReadPage { name }
         | Action::StartJob { name, job: _ }
+        | Action::StartChild { name, workflow: _ }
+        | Action::ConfirmChild { name }
         | Action::StopJob { name, uid: _ }
         | Action::ExpireJob { name, uid: _, ttl_s: _ }
         | Action::ConfirmJob { name }
         | Action::ConfirmPods { job: name }
-        | Action::ProbePod { name, pod: _ } => name,
+        | Action::ProbePod { name, pod: _ }
+        | Action::AdmitRequest { key: name, request: _ }
+        | Action::SendRequest { key: name, request: _ } => name,
     }
 }
 
@@ -166,6 +182,14 @@ async fn one(action: Action, run: &Key, uid: &str, ctx: &Context) -> Result<Effe
         Action::StartJob { name, job } => {
             let job = job::start(caller, &at(name), &job).await?;
             Ok(observed(job, ctx))
+        }
+        Action::StartChild { name, workflow } => {
+            let workflow = child::start(caller, &at(name), &workflow).await?;
+            Ok(born(workflow, ctx))
+        }
+        Action::ConfirmChild { name } => {
+            let child = child::confirm(caller, &at(name), uid).await?;
+            Ok(child.map_or(Effect::Absent, |workflow| born(workflow, ctx)))
         }
         Action::StopJob { name, uid } => {
             let job = job::stop(caller, &at(name), &uid).await?;
@@ -194,18 +218,36 @@ async fn one(action: Action, run: &Key, uid: &str, ctx: &Context) -> Result<Effe
             let words = ctx.probes.ask(caller, &run.namespace, &pod, now).await?;
             Ok(Effect::Probed(words))
         }
+        Action::AdmitRequest { key, request } => {
+            let known = ctx.memory.run(run, uid);
+            known.requests.admit(run, key, &request, &ctx.requests);
+            Ok(Effect::Request)
+        }
+        Action::SendRequest { key, request } => {
+            let known = ctx.memory.run(run, uid);
+            known.requests.send(run, key, *request, &ctx.requests);
+            Ok(Effect::Request)
+        }
     }
 }
 
 fn observed(job: Held<JobView>, ctx: &Context) -> Effect {
     ctx.stores.reply_job(job, ctx.clock.monotonic());
-    Effect::Job
+    Effect::Seen
+}
+
+/// A child is there: nobody has looked at it yet, perhaps.
+fn born(workflow: Workflow, ctx: &Context) -> Effect {
+    let (held, mut concerned) = ctx.stores.reply_workflow(workflow, ctx.clock.monotonic());
+    concerned.insert(held.key);
+    ctx.looks.wake(concerned);
+    Effect::Seen
 }
 
 fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context) {
     let notes = &mut memory.notes;
     match effect {
-        Effect::Job => {
+        Effect::Seen => {
             notes.absent.remove(name);
             notes.refusals.remove(name);
         }
@@ -218,13 +260,18 @@ fn learn(memory: &mut Entry, id: &str, name: &str, effect: Effect, ctx: &Context
         }
         Effect::Snapshot(name) => {
             notes.refusals.remove(&name);
-            notes.snapshot = Some(name);
+            notes.snapshots.insert(name);
         }
         Effect::Sealed(steps) => {
             notes.sealed.insert(name.to_owned(), steps);
         }
         Effect::Read(page) => {
             notes.pages.insert(name.to_owned(), page.map(Arc::new));
+        }
+        Effect::Request => {
+            // When to ask again is the engine's to say.
+            memory.pauses.clear(id);
+            return;
         }
         Effect::Probed(refused) => {
             let count = notes.probes.get(name).map_or(0, |probe| probe.count);
@@ -254,7 +301,9 @@ fn refused(
     let count = memory.pauses.failed(id, now, failure.retry_after);
     tracing::warn!(action = id, run = %key, count, error = %failure, "action failed");
     if is_told {
+        let known = memory.notes.refusals.get(name);
         let refusal = Refusal {
+            may_exist: failure.kind() == RefusalKind::Unavailable || known.is_some_and(|known| known.may_exist),
             kind: failure.kind(),
             message: failure.message.clone(),
             at: ctx.clock.now(),

@@ -27,6 +27,10 @@ pub(super) const PODS: Resource = Resource {
     group: "/api/v1",
     plural: "pods",
 };
+pub(super) const SECRETS: Resource = Resource {
+    group: "/api/v1",
+    plural: "secrets",
+};
 pub(super) const WORKFLOWS: Resource = Resource {
     group: "/apis/jobwright.dev/v1alpha1",
     plural: "workflows",
@@ -34,6 +38,10 @@ pub(super) const WORKFLOWS: Resource = Resource {
 pub(super) const TASKS: Resource = Resource {
     group: "/apis/jobwright.dev/v1alpha1",
     plural: "tasks",
+};
+pub(super) const TEMPLATES: Resource = Resource {
+    group: "/apis/jobwright.dev/v1alpha1",
+    plural: "workflowtemplates",
 };
 pub(super) const RECORDS: Resource = Resource {
     group: "/apis/jobwright.dev/v1alpha1",

@@ -1,6 +1,6 @@
 //! Writes of `/status`: a difference, guarded by the version that it was derived from.
 
-use jobwright_api::{Task, TaskStatus, Workflow, WorkflowStatus};
+use jobwright_api::{Task, TaskStatus, Workflow, WorkflowStatus, WorkflowTemplate, WorkflowTemplateStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{
     call::Caller,
     classify::{Cause, Failure},
     diff::{self, Patch},
-    request::{JSON_PATCH, MERGE_PATCH, Resource, TASKS, WORKFLOWS},
+    request::{JSON_PATCH, MERGE_PATCH, Resource, TASKS, TEMPLATES, WORKFLOWS},
 };
 use crate::store::Key;
 use jobwright_engine::observed::RefusalKind;
@@ -39,6 +39,18 @@ pub async fn workflow(
 /// As [`workflow`].
 pub async fn task(caller: &Caller, base: &Base<'_, TaskStatus>, status: &TaskStatus) -> Result<Option<Task>, Failure> {
     write(caller, TASKS, base, status).await
+}
+
+/// Writes the status of a template. The reply; none if there was nothing to write.
+///
+/// # Errors
+/// As [`workflow`].
+pub async fn template(
+    caller: &Caller,
+    base: &Base<'_, WorkflowTemplateStatus>,
+    status: &WorkflowTemplateStatus,
+) -> Result<Option<WorkflowTemplate>, Failure> {
+    write(caller, TEMPLATES, base, status).await
 }
 
 /// Sets the conditions of a Workflow that cannot be read, or must not be looked at, and nothing else.

@@ -61,6 +61,7 @@ pub(super) fn settings(settings: &Settings) -> Vec<String> {
             "{level:?} is no level: write error, warn, info, debug, trace or off, or directives such as info,kube=debug"
         )
     });
+    wrongs.0.extend(settings.outbound.wrongs());
     wrongs.0
 }
 

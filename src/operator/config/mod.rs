@@ -1,11 +1,14 @@
 //! The operator's settings: one YAML file, checked as a whole, taken over while running.
 
 mod check;
+mod outbound;
 pub mod reload;
 
 use jobwright_api::{Duration, settings::JobSettings};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, path::Path};
+
+pub use outbound::Outbound;
 
 /// Where the file is, if nothing else is said: as the chart mounts it.
 pub const PATH_DEFAULT: &str = "/etc/jobwright/config.yaml";
@@ -23,6 +26,7 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     pub log: Log,
     pub http: Http,
+    pub outbound: Outbound,
 }
 
 /// How hard the API server is used.

@@ -44,6 +44,12 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// The status of the answer, or one word for why there was none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outbound {
+    pub code: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Watch {
     pub kind: &'static str,
@@ -58,6 +64,9 @@ pub struct Metrics {
     pub reconcile_failures: Counter,
     pub workflow_transitions: Family<Phase, Counter>,
     pub steps_finished: Family<Ended, Counter>,
+    pub outbound_requests: Family<Outbound, Counter>,
+    pub outbound_seconds: Histogram,
+    pub outbound_in_flight: Gauge,
     pub watch_failures: Family<Watch, Counter>,
     pub relists: Family<Watch, Counter>,
     pub pending_writes: Gauge,
@@ -93,6 +102,9 @@ impl Metrics {
             reconcile_failures: Counter::default(),
             workflow_transitions: Family::default(),
             steps_finished: Family::default(),
+            outbound_requests: Family::default(),
+            outbound_seconds: request_histogram(),
+            outbound_in_flight: Gauge::default(),
             watch_failures: Family::default(),
             relists: Family::default(),
             pending_writes: Gauge::default(),
@@ -101,6 +113,7 @@ impl Metrics {
             config_valid: Gauge::default(),
         };
         metrics.register();
+        metrics.register_outbound();
         metrics.config_valid.set(1);
         metrics
     }
@@ -163,6 +176,25 @@ impl Metrics {
         to.register("build", "What this is", build);
     }
 
+    fn register_outbound(&mut self) {
+        let to = &mut self.registry;
+        to.register(
+            "outbound_requests",
+            "Requests of steps, by status of the answer or why there was none",
+            self.outbound_requests.clone(),
+        );
+        to.register(
+            "outbound_request_duration_seconds",
+            "Time to the whole answer of a request of a step",
+            self.outbound_seconds.clone(),
+        );
+        to.register(
+            "outbound_requests_in_flight",
+            "Requests of steps that are on their way",
+            self.outbound_in_flight.clone(),
+        );
+    }
+
     pub fn stage(&self, stage: &'static str, took: Duration) {
         let seconds = took.as_secs_f64();
         self.reconcile_seconds.get_or_create(&Stage { stage }).observe(seconds);
@@ -174,6 +206,11 @@ impl Metrics {
         self.request_seconds
             .get_or_create(&Verb { verb, resource })
             .observe(took.as_secs_f64());
+    }
+
+    pub fn outbound(&self, code: String, took: Duration) {
+        self.outbound_requests.get_or_create(&Outbound { code }).inc();
+        self.outbound_seconds.observe(took.as_secs_f64());
     }
 
     /// The text that Prometheus reads.

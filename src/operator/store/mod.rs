@@ -3,12 +3,14 @@
 //! Nothing here calls the API server. The watches feed it; so do the replies to own writes, and
 //! the simulator by hand. Readers get shared values and never wait for more than a look-up.
 
+mod family;
 mod inner;
 pub mod mirror;
 mod record;
 mod runs;
+mod waiting;
 
-use jobwright_api::{Task, Workflow};
+use jobwright_api::{Task, Workflow, WorkflowTemplate};
 use jobwright_engine::{graph::Graph, observed::JobView};
 use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
@@ -24,10 +26,12 @@ pub use mirror::{Held, Key};
 pub(crate) use record::held as record_held;
 pub use record::{BadSnapshot, Record};
 pub use runs::{PodOfJob, Run};
+pub use waiting::Waiter;
 
 use crate::view::{job::Slim as SlimJob, pod::Slim as SlimPod};
 use inner::{Inner, Shard, decoded};
 use record::Graphs;
+use waiting::Referred;
 
 /// An object of ours, or why it cannot be read.
 pub type Decoded<K> = Result<K, InvalidObject>;
@@ -35,6 +39,16 @@ pub type Decoded<K> = Result<K, InvalidObject>;
 pub type HeldWorkflow = Held<Decoded<Workflow>>;
 /// A Task as it is kept.
 pub type HeldTask = Held<Decoded<Task>>;
+
+/// A template as it is kept.
+pub type HeldTemplate = Held<Decoded<WorkflowTemplate>>;
+
+/// The Tasks and templates that a definition refers to, as far as they exist and can be read.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    pub tasks: BTreeMap<String, Arc<Task>>,
+    pub templates: BTreeMap<String, Arc<WorkflowTemplate>>,
+}
 
 /// One event of one watch.
 #[expect(
@@ -44,6 +58,7 @@ pub type HeldTask = Held<Decoded<Task>>;
 pub enum Feed {
     Workflow(Event<DeserializeGuard<Workflow>>),
     Task(Event<DeserializeGuard<Task>>),
+    Template(Event<DeserializeGuard<WorkflowTemplate>>),
     Job(Event<SlimJob>),
     Pod(Event<SlimPod>),
     Record(Event<DeserializeGuard<jobwright_api::WorkflowRecord>>),
@@ -54,6 +69,7 @@ pub enum Feed {
 pub struct Woken {
     pub workflows: BTreeSet<Key>,
     pub tasks: BTreeSet<Key>,
+    pub templates: BTreeSet<Key>,
     /// Workflows that are no more, with their UID.
     pub gone: Vec<(Key, String)>,
     /// Snapshots that no Workflow names any more, or may not name.
@@ -106,6 +122,7 @@ impl Stores {
             feed,
             Feed::Workflow(Event::InitDone)
                 | Feed::Task(Event::InitDone)
+                | Feed::Template(Event::InitDone)
                 | Feed::Job(Event::InitDone)
                 | Feed::Pod(Event::InitDone)
                 | Feed::Record(Event::InitDone)
@@ -131,6 +148,21 @@ impl Stores {
         inner.shard(self.source(key)?)?.tasks.get(key).cloned()
     }
 
+    #[must_use]
+    pub fn template(&self, key: &Key) -> Option<HeldTemplate> {
+        let inner = self.lock();
+        inner.shard(self.source(key)?)?.templates.get(key).cloned()
+    }
+
+    /// The Workflow of this UID.
+    #[must_use]
+    pub fn workflow_of(&self, uid: &str) -> Option<HeldWorkflow> {
+        let inner = self.lock();
+        let key = inner.uids.key(uid)?;
+        let shard = inner.shard(self.source(key)?)?;
+        shard.workflows.get(key).filter(|held| held.uid == uid).cloned()
+    }
+
     /// All Workflows there are.
     #[must_use]
     pub fn workflows(&self) -> Vec<Key> {
@@ -151,22 +183,55 @@ impl Stores {
             .collect()
     }
 
-    /// The Tasks of these names, as far as they exist. Their changes wake the Workflow from now on.
+    /// All templates there are.
     #[must_use]
-    pub fn await_tasks<'a>(&self, workflow: &Key, names: impl Iterator<Item = &'a str>) -> BTreeMap<String, HeldTask> {
+    pub fn templates(&self) -> Vec<Key> {
+        let inner = self.lock();
+        let shards = inner.shards.iter();
+        let keys = shards.flat_map(|shard| shard.templates.iter().map(|held| held.key.clone()));
+        keys.collect()
+    }
+
+    /// The Tasks and templates of these names, and those that the templates name, as far as they exist. Their changes
+    /// wake the one who asks.
+    #[must_use]
+    pub fn await_definitions<'a>(
+        &self,
+        waiter: &Waiter,
+        tasks: impl Iterator<Item = &'a str>,
+        templates: impl Iterator<Item = &'a str>,
+    ) -> Definitions {
+        let (Waiter::Workflow(own) | Waiter::Template(own)) = waiter;
+        let key = |name: &str| Key::new(own.namespace.clone(), name);
         let mut inner = self.lock();
-        let mut found = BTreeMap::new();
-        for name in names {
-            let key = Key::new(workflow.namespace.clone(), name);
-            let held = self
-                .source(&key)
-                .and_then(|source| inner.shard(source)?.tasks.get(&key).cloned());
-            if let Some(held) = held {
-                found.insert(name.to_owned(), held);
+        let mut found = Definitions::default();
+        let mut referred = BTreeSet::new();
+        let mut open_tasks: Vec<String> = tasks.map(str::to_owned).collect();
+        let mut open: Vec<String> = templates.map(str::to_owned).collect();
+        let shard = self.source(own).and_then(|source| inner.shard(source));
+        while let Some(name) = open.pop() {
+            if !referred.insert(Referred::Template(key(&name))) {
+                continue;
             }
-            let waiting = inner.waiting.entry(key).or_default();
-            waiting.insert(workflow.clone());
+            let held = shard.and_then(|shard| shard.templates.get(&key(&name)));
+            // One that cannot be read is as good as none: the log says why, and its mending wakes.
+            let Some(template) = held.and_then(|held| held.value.as_ref().as_ref().ok()) else {
+                continue;
+            };
+            open_tasks.extend(template.spec.task_names().map(str::to_owned));
+            open.extend(template.spec.template_names().map(str::to_owned));
+            found.templates.insert(name, Arc::new(template.clone()));
         }
+        for name in open_tasks {
+            if !referred.insert(Referred::Task(key(&name))) {
+                continue;
+            }
+            let held = shard.and_then(|shard| shard.tasks.get(&key(&name)));
+            if let Some(task) = held.and_then(|held| held.value.as_ref().as_ref().ok()) {
+                found.tasks.insert(name, Arc::new(task.clone()));
+            }
+        }
+        inner.waiting.set(waiter, referred);
         found
     }
 
@@ -212,19 +277,20 @@ impl Stores {
         self.lock().users.contains_key(record)
     }
 
-    /// Takes in the reply to a write of a Workflow: it counts as observed. As it is kept.
-    pub fn reply_workflow(&self, workflow: Workflow, now: Duration) -> HeldWorkflow {
+    /// Takes in the reply to a write of a Workflow: it counts as observed. As it is kept, and who else has to look:
+    /// whoever writes looks again by itself.
+    pub fn reply_workflow(&self, workflow: Workflow, now: Duration) -> (HeldWorkflow, BTreeSet<Key>) {
         let held = decoded(DeserializeGuard(Ok(workflow)));
         let mut inner = self.lock();
         let Some(shard) = self.source(&held.key).and_then(|at| inner.shards.get_mut(at)) else {
-            return held;
+            return (held, BTreeSet::new());
         };
         let change = shard.workflows.reply(held.clone(), now);
-        // Whoever writes looks again by itself.
         let mut woken = Woken::default();
         inner.workflows_changed(change.into_iter().collect(), &mut woken);
         inner.unused.append(&mut woken.unused);
-        held
+        woken.workflows.remove(&held.key);
+        (held, woken.workflows)
     }
 
     /// Takes in the reply to a write of a Task: it counts as observed.
@@ -233,6 +299,15 @@ impl Stores {
         let mut inner = self.lock();
         if let Some(shard) = self.source(&held.key).and_then(|at| inner.shards.get_mut(at)) {
             shard.tasks.reply(held, now);
+        }
+    }
+
+    /// Takes in the reply to a write of a template: it counts as observed.
+    pub fn reply_template(&self, template: WorkflowTemplate, now: Duration) {
+        let held = decoded(DeserializeGuard(Ok(template)));
+        let mut inner = self.lock();
+        if let Some(shard) = self.source(&held.key).and_then(|at| inner.shards.get_mut(at)) {
+            shard.templates.reply(held, now);
         }
     }
 

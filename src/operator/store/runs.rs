@@ -1,6 +1,6 @@
 //! Jobs and pods by the run that they belong to.
 
-use jobwright_engine::observed::{JobView, PodView};
+use jobwright_engine::observed::{ChildView, JobView, PodView};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -15,6 +15,8 @@ pub struct Run {
     pub jobs: BTreeMap<String, Arc<JobView>>,
     /// By name of the Job that controls them.
     pub pods: BTreeMap<String, Vec<Arc<PodView>>>,
+    /// Workflows that run for its steps, by name.
+    pub children: BTreeMap<String, Arc<ChildView>>,
 }
 
 /// All runs by UID of their Workflow. Shared with readers: changed by copy where one still looks.
@@ -81,6 +83,19 @@ impl Runs {
         touched
     }
 
+    /// Whether the child of this Workflow is another one now.
+    pub(super) fn child(&mut self, parent_uid: &str, name: &str, view: Option<ChildView>) -> bool {
+        let known = self.by_uid.get(parent_uid).and_then(|run| run.children.get(name));
+        if known.map(AsRef::as_ref) == view.as_ref() {
+            return false;
+        }
+        self.edit(parent_uid, |run| match view {
+            Some(view) => drop(run.children.insert(name.to_owned(), Arc::new(view))),
+            None => drop(run.children.remove(name)),
+        });
+        true
+    }
+
     fn edit(&mut self, uid: &str, change: impl FnOnce(&mut Run)) {
         if uid.is_empty() {
             return; // no label of ours: of no run
@@ -88,7 +103,7 @@ impl Runs {
         let run = self.by_uid.entry(uid.to_owned()).or_default();
         let run = Arc::make_mut(run);
         change(run);
-        if run.jobs.is_empty() && run.pods.is_empty() {
+        if run.jobs.is_empty() && run.pods.is_empty() && run.children.is_empty() {
             self.by_uid.remove(uid);
         }
     }

@@ -75,10 +75,14 @@ fn a_task_wakes_who_waits_for_it_until_that_has_begun() {
         Feed::Workflow(event(&object))
     };
     let stores = stores();
+    let await_task = || {
+        let waiter = Waiter::Workflow(key("w"));
+        stores.await_definitions(&waiter, ["t"].into_iter(), std::iter::empty())
+    };
     stores.feed(0, waiting(2, json!({})));
-    assert!(stores.await_tasks(&key("w"), ["t"].into_iter()).is_empty());
+    assert!(await_task().tasks.is_empty());
     assert_eq!(stores.feed(0, task(3)).workflows, [key("w")].into());
-    assert_eq!(stores.await_tasks(&key("w"), ["t"].into_iter()).len(), 1);
+    assert_eq!(await_task().tasks.len(), 1);
     stores.feed(0, waiting(4, json!({"snapshot": {"name": "s"}})));
     assert!(stores.feed(0, task(5)).workflows.is_empty());
 }
@@ -107,4 +111,52 @@ fn namespaces_are_listed_apart() {
         "the other list says nothing of it"
     );
     assert!(!stores.is_ready());
+}
+
+/// Workflow `w`, or its child `c`.
+fn member(name: &str, version: u64, status: &Value) -> Feed {
+    let mut object = workflow(version, status);
+    if name == "c" {
+        object["metadata"]["name"] = json!("c");
+        object["metadata"]["uid"] = json!("c-uid");
+        object["metadata"]["labels"] =
+            json!({"jobwright.dev/parent-uid": "w-uid", "jobwright.dev/run": "1", "jobwright.dev/attempt": "1"});
+        object["metadata"]["annotations"] = json!({
+            "jobwright.dev/step": "[{\"name\":\"s\"}]", "jobwright.dev/attempt-key": "k",
+            "jobwright.dev/on-parent-close": "Terminate"
+        });
+    }
+    Feed::Workflow(event(&object))
+}
+
+#[test]
+fn a_child_wakes_its_parent_by_what_that_reads() {
+    let stores = stores();
+    stores.feed(0, member("w", 2, &json!({})));
+    let born = stores.feed(0, member("c", 3, &json!({})));
+    assert_eq!(born.workflows, [key("c"), key("w")].into());
+    let begun = stores.feed(0, member("c", 4, &json!({"phase": "Running"})));
+    assert_eq!(begun.workflows, [key("c"), key("w")].into());
+    let goes_on = stores.feed(0, member("c", 5, &json!({"phase": "Running", "seq": 9})));
+    assert_eq!(goes_on.workflows, [key("c")].into(), "its steps concern nobody else");
+    assert_eq!(stores.run("w-uid", Duration::ZERO).0.children.len(), 1);
+}
+
+#[test]
+fn a_parent_wakes_only_the_children_that_are_to_stop() {
+    let stores = stores();
+    let step = |stop: Value| {
+        let attempt = json!({"number": 1, "workflow": "c", "phase": "Running", "stop": stop});
+        json!({"path": [{"name": "s"}], "kind": "workflow", "phase": "Running", "attempts": {"count": 1, "recent": [attempt]}})
+    };
+    let status = |seq: u64, stop: Value| json!({"run": 1, "phase": "Running", "seq": seq, "steps": {"s": step(stop)}});
+    stores.feed(0, member("w", 2, &status(1, json!(null))));
+    stores.feed(0, member("c", 3, &json!({})));
+    let goes_on = stores.feed(0, member("w", 4, &status(2, json!(null))));
+    assert_eq!(goes_on.workflows, [key("w")].into());
+    let intent = json!({"reason": "Stopped", "at": "2026-11-21T10:00:00.000000Z"});
+    let stops = stores.feed(0, member("w", 5, &status(3, intent)));
+    assert_eq!(stops.workflows, [key("c"), key("w")].into());
+    let ends = stores.feed(0, member("w", 6, &json!({"run": 1, "phase": "Failed"})));
+    assert_eq!(ends.workflows, [key("c"), key("w")].into());
 }

@@ -3,6 +3,7 @@
 //! A Job of ours weighs kilobytes, most of it a pod template that we wrote ourselves. The slim
 //! types name the fields that are read; the rest is skipped while parsing.
 
+pub mod child;
 pub mod job;
 pub mod pod;
 

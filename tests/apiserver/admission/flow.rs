@@ -8,7 +8,10 @@ const KINDS: &[Row] = &[
     ("wait: {for: 1s}, exit: {}", &["spec.steps[0]", "a step has one kind"]),
     (
         "loop: {block: b, until: 'true', maxIterations: 1}, block: b",
-        &["spec.steps[0]", "one of block, choice, loop, wait, set and exit"],
+        &[
+            "spec.steps[0]",
+            "one of block, choice, loop, wait, http, set, exit and workflow",
+        ],
     ),
     ("set: []", &["spec.steps[0].set", "at least 1"]),
     (

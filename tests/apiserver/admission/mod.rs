@@ -8,6 +8,7 @@ use crate::server;
 
 mod changes;
 mod flow;
+mod http;
 mod sizes;
 mod status;
 mod tasks;

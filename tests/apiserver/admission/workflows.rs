@@ -3,9 +3,35 @@
 use super::{ACCEPTED, Row, check, check_rows};
 
 const MISSING_OR_UNKNOWN: &[Row] = &[
-    ("{}", &["spec.steps: Required value"]),
+    (
+        "{}",
+        &["spec", "a Workflow has one source: write steps, or templateRef"],
+    ),
     ("{steps: []}", &["spec.steps", "at least 1 item"]),
-    ("{steps: null}", &["spec.steps: Required value"]),
+    (
+        "{steps: null}",
+        &["spec", "a Workflow has one source: write steps, or templateRef"],
+    ),
+    (
+        "{templateRef: {name: t}, steps: [{name: a, task: {name: b}}]}",
+        &["spec", "a Workflow has one source: write steps, or templateRef"],
+    ),
+    (
+        "{templateRef: {name: t}, outputs: [{name: a, expression: '1'}]}",
+        &["spec.templateRef", "are the template's: leave them out here"],
+    ),
+    ("{templateRef: {}}", &["spec.templateRef.name: Required value"]),
+    (
+        "{steps: [{name: a, workflow: {}}]}",
+        &["spec.steps[0].workflow.templateRef: Required value"],
+    ),
+    (
+        "{steps: [{name: a, workflow: {templateRef: {name: t}, onParentClose: Stop}}]}",
+        &[
+            "spec.steps[0].workflow.onParentClose",
+            "\"Terminate\", \"Cancel\", \"Abandon\"",
+        ],
+    ),
     (
         "{steps: [{name: a}]}",
         &["spec.steps[0]", "a step has one kind", "task: {name: ...}"],

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{Stage, graph::span, parts, words};
 
-const ACTIONS: [&str; 10] = [
-    "page", "read", "start", "try", "stop", "expire", "confirm", "pods", "probe", "snapshot",
+const ACTIONS: [&str; 11] = [
+    "page", "read", "send", "start", "try", "stop", "expire", "confirm", "pods", "probe", "snapshot",
 ];
 
 /// What is otherwise than expected.

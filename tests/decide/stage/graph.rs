@@ -1,25 +1,38 @@
 //! The notation of graphs.
 
 use jobwright_api::{
-    Binding, Duration, Input, Output, Task, TaskSpec, ValueType, WorkflowSpec,
+    Binding, Duration, Http, Input, Output, Task, TaskSpec, ValueType, WorkflowSpec, WorkflowTemplate,
+    WorkflowTemplateSpec,
     container::{StepJob, TaskJob},
     flow::{Case, Counted, Exit, ExitPhase, ForEach, Join, OnItemFailed, Others, Variable, Wait},
+    http::HttpOutput,
     policy::{Backoff, Handler, JobDefaults, Never, Retry, RunPolicy, Then, Timeouts, WorkflowTimeouts},
-    value::{OutputFormat, WorkflowOutput},
+    template::{OnParentClose, TemplateReference, TemplateSource},
+    value::{OutputFormat, WorkflowInput, WorkflowOutput},
     workflow::{Step, TaskReference},
 };
 use k8s_openapi::{api::core::v1::Container, apimachinery::pkg::util::intstr::IntOrString};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::{parts, words};
 
-/// A definition, and the Tasks that its steps name.
-pub(super) fn read(text: &str) -> (WorkflowSpec, Vec<Task>) {
+/// A definition, and the Tasks and templates that its steps name.
+pub(super) fn read(text: &str) -> (WorkflowSpec, Vec<Task>, Vec<WorkflowTemplate>) {
     let mut spec = WorkflowSpec::default();
     let mut tasks = Vec::new();
+    let mut templates: BTreeMap<String, WorkflowTemplateSpec> = BTreeMap::new();
     for part in parts(text) {
         if let Some(run) = part.strip_prefix("run:") {
             read_run(&mut spec, run);
+        } else if let Some((template, rest)) = part.strip_prefix("template ").and_then(|rest| rest.split_once(": ")) {
+            let (step, task) = read_step(rest);
+            templates.entry(template.to_owned()).or_default().steps.push(step);
+            tasks.extend(task);
+        } else if let Some(rest) = part.strip_prefix("template ") {
+            let (name, inputs, outputs, _) = read_signature(rest);
+            let template = templates.entry(name).or_default();
+            (template.inputs, template.outputs) = (inputs, outputs);
         } else if let Some((block, rest)) = part.strip_prefix("block ").and_then(|rest| rest.split_once(": ")) {
             let (step, task) = read_step(rest);
             spec.blocks.entry(block.to_owned()).or_default().steps.push(step);
@@ -32,7 +45,10 @@ pub(super) fn read(text: &str) -> (WorkflowSpec, Vec<Task>) {
             tasks.extend(task);
         }
     }
-    (spec, tasks)
+    let templates = templates
+        .into_iter()
+        .map(|(name, spec)| WorkflowTemplate::new(&name, spec));
+    (spec, tasks, templates.collect())
 }
 
 fn read_run(spec: &mut WorkflowSpec, text: &str) {
@@ -52,6 +68,20 @@ fn read_run(spec: &mut WorkflowSpec, text: &str) {
             }
             Some(("onfailure", handler)) => spec.on_failure = Some(read_handler(handler)),
             Some(("onexit", handler)) => spec.on_exit = Some(read_handler(handler)),
+            Some(("template", name)) => {
+                spec.template_ref = Some(TemplateSource {
+                    name: name.to_owned(),
+                    snapshot: None,
+                });
+            }
+            Some(("input", value)) => {
+                let (name, value) = value.split_once('=').unwrap();
+                spec.inputs.push(WorkflowInput {
+                    name: name.to_owned(),
+                    kind: None,
+                    value: serde_json::from_str(value).unwrap(),
+                });
+            }
             Some((name, expression)) => spec.outputs.push(WorkflowOutput {
                 name: name.strip_prefix("out:").unwrap().to_owned(),
                 kind: ValueType::Integer,
@@ -66,24 +96,31 @@ fn read_run(spec: &mut WorkflowSpec, text: &str) {
 
 /// What a block takes in and gives: `block b in=n:integer gives=n:integer=steps.x.outputs.n`.
 fn read_block(spec: &mut WorkflowSpec, text: &str) {
+    let (name, inputs, outputs, on_failure) = read_signature(text);
+    let block = spec.blocks.entry(name).or_default();
+    (block.inputs, block.outputs, block.on_failure) = (inputs, outputs, on_failure);
+}
+
+fn read_signature(text: &str) -> (String, Vec<Input>, Vec<WorkflowOutput>, Option<Handler>) {
     let mut words = words(text).into_iter();
-    let block = spec.blocks.entry(words.next().unwrap()).or_default();
+    let own = words.next().unwrap();
+    let (mut inputs, mut outputs, mut on_failure) = (Vec::new(), Vec::new(), None);
     for word in words {
         let (what, value) = word.split_once('=').map(owned).unwrap();
         if what == "onfailure" {
-            block.on_failure = Some(read_handler(&value));
+            on_failure = Some(read_handler(&value));
             continue;
         }
         let (name, rest) = value.split_once(':').map(owned).unwrap();
         match what.as_str() {
-            "in" => block.inputs.push(Input {
+            "in" => inputs.push(Input {
                 name,
                 kind: serde_json::from_value(Value::from(rest)).unwrap(),
                 ..Input::default()
             }),
             "gives" => {
                 let (kind, expression) = rest.split_once('=').map(owned).unwrap();
-                block.outputs.push(WorkflowOutput {
+                outputs.push(WorkflowOutput {
                     name,
                     kind: serde_json::from_value(Value::from(kind)).unwrap(),
                     expression,
@@ -92,6 +129,7 @@ fn read_block(spec: &mut WorkflowSpec, text: &str) {
             _ => panic!("{word:?}?"),
         }
     }
+    (own, inputs, outputs, on_failure)
 }
 
 /// `alarm`, or with one input `alarm(why=error.reason)`.
@@ -119,6 +157,7 @@ fn binding(name: String, expression: String) -> Binding {
 /// A step without a Job of its own.
 fn is_flow(step: &Step) -> bool {
     let is_instant = !step.set.is_empty() || step.exit.is_some();
+    let is_instant = is_instant || step.http.is_some();
     is_instant || step.block.is_some() || step.choice.is_some() || step.looped.is_some() || step.wait.is_some()
 }
 
@@ -148,7 +187,7 @@ fn read_step(text: &str) -> (Step, Option<Task>) {
         image: Some("tools:1".to_owned()),
         ..StepJob::default()
     };
-    if is_flow(&step) {
+    if is_flow(&step) || step.workflow.is_some() {
         return (step, None);
     }
     let Some(task) = task else {
@@ -219,6 +258,19 @@ fn setting(step: &mut Step, word: &str) {
             (on_failure.block, on_failure.inputs) = (Some(handler.block), handler.inputs);
             return;
         }
+        "child" => {
+            let child = step.workflow.get_or_insert_default();
+            child.wait = !value.ends_with('!');
+            child.template_ref = TemplateReference {
+                name: value.trim_end_matches('!').to_owned(),
+            };
+            return;
+        }
+        "close" => {
+            step.workflow.get_or_insert_default().on_parent_close = OnParentClose::of_word(value).unwrap();
+            return;
+        }
+        "http" | "expect" | "gives" | "body" => return http(step.http.get_or_insert_default(), key, value),
         "set" => return step.set.push(variable(value)),
         "exit" | "exitout" => return exit(step.exit.get_or_insert_default(), key, value),
         "join" | "counts" | "others" => return join(step.join.get_or_insert_default(), key, value),
@@ -284,6 +336,29 @@ fn variable(text: &str) -> Variable {
         kind: serde_json::from_value(Value::from(kind)).unwrap(),
         value: None,
         expression: Some(expression),
+    }
+}
+
+/// `http=POST`, `gives=n:integer?=response.body.n`.
+fn http(http: &mut Http, key: &str, value: &str) {
+    let expression = || Some(value.to_owned());
+    match key {
+        "http" => {
+            http.method = serde_json::from_value(Value::from(value)).unwrap();
+            http.url.value = Some("http://receiver.example/x".to_owned());
+        }
+        "expect" => http.expect = expression(),
+        "body" => http.body.get_or_insert_default().expression = expression(),
+        _ => {
+            let variable = variable(&value.replace("?=", "="));
+            http.outputs.push(HttpOutput {
+                name: variable.name,
+                kind: variable.kind,
+                optional: value.contains("?="),
+                default: None,
+                expression: variable.expression.unwrap(),
+            });
+        }
     }
 }
 

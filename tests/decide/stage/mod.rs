@@ -7,11 +7,16 @@
 //! `onfailure=alarm(why=error.reason)`, `onexit=…`. Steps of a block are `block b: x needs y`; what it takes and gives is
 //! `block b in=n:integer gives=n:integer=steps.x.outputs.n onfailure=…`. Other kinds: `block=b`, `case=cel->b` with
 //! `else=none`, `loop=b` with `while=`, `until=`, `times=`, `delay=`, `wait=10s`, `set=n:integer=cel`,
-//! `exit=Failed/Reason` with `exitout=n=cel`. Forks: `each=cel` or `count=3`, `as=`, `atonce=`, `mayfail=`,
+//! `exit=Failed/Reason` with `exitout=n=cel`, `http=GET` with `expect=cel`, `gives=n:integer=cel` and `body=cel`. Forks: `each=cel` or `count=3`, `as=`, `atonce=`, `mayfail=`,
 //! `onfail=LetFinish`, `stopwhen=`, `eachwhen=`. Joins: `join=Any`, `counts=Succeeded`, `others=Cancel`; `catch=b`.
+//! Children: `child=t` (`child=t!` does not wait), `close=Abandon`; `template t in=… gives=…`, `template t: x needs y`; the
+//! Workflow itself from one: `run: template=t input=n=3`.
 //!
 //! **Story**: what happens, apart by `;`, each `<what> [at <time>]`, times since the start. `a#1` is attempt 1 of step a:
 //! `a#1 runs`, `reports exit=0` (the container's state alone), `exit=1` (the pod has ended too), `says text`; see [`story`].
+//! `c#1 child=Failed/StepFailed says text`, `child=Succeeded says {"n": 1}`. As a child itself: `parent Terminate`, then
+//! `parent stops` or `parent Succeeded`.
+//! Of a request `a#1 answers 200 {"n":1}`, `lost`, `held 30s`; see [`request`].
 //! Before and after each, the operator acts until nothing is left to do; `now 4s` lets time pass.
 //!
 //! **Expected**: apart by `;`. Actions since the last word of the story are complete: what is not listed was not done.
@@ -20,6 +25,7 @@
 
 mod expect;
 mod graph;
+mod request;
 mod story;
 mod theatre;
 

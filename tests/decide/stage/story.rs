@@ -1,7 +1,11 @@
 //! The notation of stories.
 
-use jobwright_api::WorkflowStatus;
+use jobwright_api::{
+    AttemptStatus, Reason, StepStatus, WorkflowPhase, WorkflowStatus, status::Stop, template::OnParentClose,
+};
 use jobwright_engine::observed::{ContainerState, JobView, Notes, PodPhase, PodView, RefusalKind};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::{
     Stage,
@@ -38,7 +42,9 @@ impl Stage {
             "appears" => drop(self.missing.remove(&words[0])),
             "unwritable" => self.writes_fail = true,
             "writable" => self.writes_fail = false,
+            "pages-gone" => self.pages.clear(),
             "anew" => self.restart_from_nothing(),
+            "parent" => self.parent(&words[0]),
             attempt => self.attempt(attempt, &words),
         }
         self.settle();
@@ -54,13 +60,66 @@ impl Stage {
         let foreign = |job: &JobView| job.owner_uid == "somebody else";
         self.jobs.retain(|_, job| foreign(job));
         self.pods.clear();
+        self.children.clear();
         (self.names, self.missing, self.answers, self.spec.suspend) = (names, missing, answers, suspend);
+    }
+
+    /// `parent Terminate`: this Workflow runs for step `p` of another one. `stops`: that step is stopped; `Succeeded`:
+    /// that Workflow has ended.
+    fn parent(&mut self, word: &str) {
+        if let Some(on_close) = OnParentClose::of_word(word) {
+            let attempt = AttemptStatus {
+                number: 1,
+                workflow: Some("play".to_owned()),
+                ..AttemptStatus::default()
+            };
+            let mut step = StepStatus::default();
+            (step.attempts.count, step.attempts.recent) = (1, vec![attempt]);
+            let status = WorkflowStatus {
+                run: Some(1),
+                phase: Some(WorkflowPhase::Running),
+                steps: [("p".to_owned(), step)].into(),
+                ..WorkflowStatus::default()
+            };
+            self.parent = Some((on_close, status));
+            return;
+        }
+        let (_, status) = self.parent.as_mut().unwrap();
+        if word == "stops" {
+            status.steps.get_mut("p").unwrap().attempts.recent[0].stop = Some(Stop {
+                reason: Reason::DeadlineExceeded,
+                timeout: None,
+                message: Some("says the parent".to_owned()),
+                at: MicroTime(self.start),
+            });
+        } else {
+            status.phase = Some(serde_json::from_value(word.into()).unwrap());
+        }
+    }
+
+    /// `child=Failed/StepFailed`, and what it says or gives.
+    fn child(&mut self, name: &str, value: &str, words: &[String]) {
+        let (phase, reason) = value.split_once('/').unwrap_or((value, ""));
+        let child = self.children.get_mut(name).unwrap();
+        child.phase = Some(serde_json::from_value(phase.into()).unwrap());
+        child.reason = (!reason.is_empty()).then(|| serde_json::from_value(reason.into()).unwrap());
+        let said = words
+            .iter()
+            .position(|word| word == "says")
+            .map(|at| words[at + 1].clone());
+        match said {
+            Some(said) if said.starts_with('{') => child.outputs = serde_json::from_str(&said).unwrap(),
+            said => child.message = said,
+        }
     }
 
     fn attempt(&mut self, attempt: &str, words: &[String]) {
         let (word, value) = words[0].split_once('=').unwrap_or((&words[0], ""));
         if word == "post" {
             self.answer(attempt, value);
+            return;
+        }
+        if self.request(attempt, words) {
             return;
         }
         let name = self
@@ -73,7 +132,9 @@ impl Stage {
             return;
         }
         match word {
+            "child" => return self.child(&name, value, words),
             "gone" => {
+                self.children.remove(&name);
                 self.jobs.remove(&name);
                 self.pods.remove(&name);
                 return;
@@ -138,12 +199,16 @@ fn on_job(job: &mut JobView, word: &str) -> bool {
     true
 }
 
+fn tells(reason: &str, words: &str) -> (String, String) {
+    (reason.to_owned(), words.to_owned())
+}
+
 fn on_pod(pod: &mut PodView, word: &str, value: &str, words: &[String], now: jiff::Timestamp) {
     let said = words
         .iter()
         .position(|word| word == "says")
         .map(|at| words[at + 1].clone());
-    let disrupted = |reason: &str| Some((reason.to_owned(), "says the cluster".to_owned()));
+    let disrupted = |reason: &str| Some(tells(reason, "says the cluster"));
     let exit_of = |words: &[String]| words.iter().find_map(|word| word.strip_prefix("exit=")?.parse().ok());
     let mut exits = |code: i32, reason: &str| {
         pod.containers = main_container(ContainerState::Terminated {
@@ -167,6 +232,7 @@ fn on_pod(pod: &mut PodView, word: &str, value: &str, words: &[String], now: jif
                 message: "says the kubelet".to_owned(),
             });
         }
+        "unschedulable" if words.len() > 1 => pod.unschedulable = Some(tells("Unschedulable", &words[1])),
         "unschedulable" => pod.unschedulable = disrupted("Unschedulable"),
         // The kubelet reports the containers one tick before it sets the pod's phase.
         "reports" => exits(exit_of(words).unwrap(), "Completed"),

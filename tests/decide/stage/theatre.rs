@@ -2,15 +2,21 @@
 
 use jiff::{SignedDuration, Timestamp};
 use jobwright_api::{
-    Task, WorkflowSpec, WorkflowStatus,
+    Task, Workflow, WorkflowSpec, WorkflowStatus, WorkflowTemplate,
     meta::{MAIN_CONTAINER, annotation, label},
     settings::JobSettings,
+    status::PathSegment,
+    template::OnParentClose,
 };
 use jobwright_engine::{
     decide::decide,
     decision::{Action, Decision, Write},
     graph::Graph,
-    observed::{ContainerState, ContainerView, JobView, Notes, Observed, Page, PodView, Probe, Refusal, RefusalKind},
+    id::StepId,
+    observed::{
+        ChildView, ContainerState, ContainerView, JobView, Notes, Observed, Page, Parent, PodView, Probe, Refusal,
+        RefusalKind,
+    },
 };
 use jobwright_tests::world::job;
 use k8s_openapi::api::batch::v1::Job;
@@ -34,6 +40,10 @@ pub(crate) struct Stage {
     /// Tasks that are not there yet.
     pub(super) missing: BTreeSet<String>,
     pub(super) tasks: BTreeMap<String, Arc<Task>>,
+    pub(super) templates: BTreeMap<String, Arc<WorkflowTemplate>>,
+    pub(super) children: BTreeMap<String, ChildView>,
+    /// The Workflow whose step `p` runs this one, and what becomes of it with that.
+    pub(super) parent: Option<(OnParentClose, WorkflowStatus)>,
     pub(super) stored: WorkflowStatus,
     pub(super) pending: WorkflowStatus,
     pub(super) notes: Notes,
@@ -47,10 +57,13 @@ pub(crate) struct Stage {
     pub(super) answers: BTreeMap<String, RefusalKind>,
     /// What a dry run of the pod of a Job says.
     pub(super) probes: BTreeMap<String, String>,
+    /// Keys of requests by `a#1`, as soon as one was asked for; and what holds which back until when.
+    pub(super) requests: BTreeMap<String, String>,
+    pub(super) holds: BTreeMap<String, Timestamp>,
     /// The status cannot be written.
     pub(super) writes_fail: bool,
     records: BTreeMap<String, Arc<Graph>>,
-    pages: BTreeMap<String, Arc<Page>>,
+    pub(super) pages: BTreeMap<String, Arc<Page>>,
     pub(super) wake_at: Option<Timestamp>,
     /// In words, since the story went on.
     pub(super) done: Vec<String>,
@@ -58,7 +71,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(text: &str) -> Self {
-        let (spec, tasks) = graph::read(text);
+        let (spec, tasks, templates) = graph::read(text);
         let start = "2026-11-21T10:00:00Z".parse().unwrap();
         let tasks = tasks
             .into_iter()
@@ -71,6 +84,12 @@ impl Stage {
             deleting: false,
             missing: BTreeSet::new(),
             tasks: tasks.collect(),
+            templates: templates
+                .into_iter()
+                .map(|template| (template.metadata.name.clone().unwrap(), Arc::new(template)))
+                .collect(),
+            children: BTreeMap::new(),
+            parent: None,
             stored: WorkflowStatus::default(),
             pending: WorkflowStatus::default(),
             notes: Notes::default(),
@@ -80,6 +99,8 @@ impl Stage {
             names: BTreeMap::new(),
             answers: BTreeMap::new(),
             probes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            holds: BTreeMap::new(),
             writes_fail: false,
             records: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -130,6 +151,21 @@ impl Stage {
             .map(|(name, view)| (name.clone(), vec![Arc::new(view.clone())]))
             .collect();
         let tasks = self.tasks.iter().filter(|(name, _)| !self.missing.contains(*name));
+        let templates = self.templates.iter().filter(|(name, _)| !self.missing.contains(*name));
+        let children = self.children.iter().filter(|(name, _)| seen(name));
+        let children = children
+            .map(|(name, view)| (name.clone(), Arc::new(view.clone())))
+            .collect();
+        let parent = self.parent.as_ref().map(|(on_close, status)| Parent {
+            run: 1,
+            path: vec![PathSegment {
+                name: "p".to_owned(),
+                index: None,
+            }],
+            attempt: 1,
+            on_close: *on_close,
+            status: Some(status),
+        });
         let snapshot = self.pending.snapshot.as_ref();
         let observed = Observed {
             now: self.now,
@@ -143,6 +179,11 @@ impl Stage {
             pending: &self.pending,
             graph: snapshot.and_then(|snapshot| self.records.get(&snapshot.name).cloned()),
             tasks: tasks.map(|(name, task)| (name.clone(), Arc::clone(task))).collect(),
+            templates: templates
+                .map(|(name, template)| (name.clone(), Arc::clone(template)))
+                .collect(),
+            children: &children,
+            parent,
             settings: &JobSettings::default(),
             jobs: &jobs,
             pods: &pods,
@@ -161,6 +202,7 @@ impl Stage {
         if decision.write != Write::Nothing && !self.writes_fail {
             self.stored = self.pending.clone();
         }
+        self.forget_requests();
     }
 
     fn act(&mut self, action: Action) {
@@ -168,7 +210,7 @@ impl Stage {
             Action::StoreSnapshot { name, data } => {
                 let graph = Graph::compile(serde_json::from_str(&data).unwrap()).unwrap();
                 self.records.insert(name.clone(), Arc::new(graph));
-                self.notes.snapshot = Some(name);
+                self.notes.snapshots.insert(name);
                 "snapshot".to_owned()
             }
             Action::StorePage { name, data, steps } => {
@@ -181,7 +223,8 @@ impl Stage {
                 self.notes.pages.insert(name.clone(), self.pages.get(&name).cloned());
                 "read".to_owned()
             }
-            Action::StartJob { name, job } => self.start(name, &job),
+            Action::StartJob { name, job } => self.start(&name, &job),
+            Action::StartChild { name, workflow } => self.start_child(name, &workflow),
             Action::StopJob { name, uid } => {
                 let known = self.jobs.get_mut(&name).filter(|job| job.uid == uid);
                 known
@@ -193,9 +236,9 @@ impl Stage {
                 self.jobs.get_mut(&name).unwrap().ttl_seconds_after_finished = Some(ttl_s);
                 format!("expire {}={ttl_s}", self.short(&name))
             }
-            Action::ConfirmJob { name } => {
+            Action::ConfirmJob { name } | Action::ConfirmChild { name } => {
                 self.hidden.remove(&name);
-                if !self.jobs.contains_key(&name) {
+                if !self.jobs.contains_key(&name) && !self.children.contains_key(&name) {
                     self.notes.absent.insert(name.clone());
                 }
                 format!("confirm {}", self.short(&name))
@@ -219,31 +262,21 @@ impl Stage {
                 );
                 format!("probe {}", self.short(&name))
             }
+            Action::AdmitRequest { key, request } => return self.admit(key, &request),
+            Action::SendRequest { key, request } => self.send(key, &request),
         };
         self.done.push(words);
     }
 
-    fn start(&mut self, name: String, job: &Job) -> String {
+    fn start(&mut self, name: &str, job: &Job) -> String {
         let (step, attempt) = job::identity(job).unwrap();
         let short = format!("{step}#{attempt}");
-        self.names.insert(short.clone(), name.clone());
-        if let Some(kind) = self.answers.get(&short) {
-            let count = self.notes.refusals.get(&name).map_or(0, |refusal| refusal.count) + 1;
-            let message = format!("{kind:?}, says the server");
-            self.notes.refusals.insert(
-                name,
-                Refusal {
-                    kind: *kind,
-                    message,
-                    at: self.now,
-                    count,
-                },
-            );
+        self.names.insert(short.clone(), name.to_owned());
+        if self.is_refused(name, &short) {
             return format!("try {short}");
         }
-        self.notes.refusals.remove(&name);
-        self.jobs.entry(name.clone()).or_insert_with(|| view(job, &name));
-        let carried = &self.jobs[&name].carried;
+        self.jobs.entry(name.to_owned()).or_insert_with(|| view(job, name));
+        let carried = &self.jobs[name].carried;
         let rides: Vec<&str> = carried.keys().map(String::as_str).collect();
         if rides.is_empty() {
             format!("start {short}")
@@ -252,10 +285,55 @@ impl Stage {
         }
     }
 
+    /// A POST is answered as the story says.
+    fn is_refused(&mut self, name: &str, short: &str) -> bool {
+        let Some(kind) = self.answers.get(short) else {
+            self.notes.refusals.remove(name);
+            return false;
+        };
+        let count = self.notes.refusals.get(name).map_or(0, |refusal| refusal.count) + 1;
+        let known = self.notes.refusals.get(name);
+        let refusal = Refusal {
+            may_exist: *kind == RefusalKind::Unavailable || known.is_some_and(|known| known.may_exist),
+            kind: *kind,
+            message: format!("{kind:?}, says the server"),
+            at: self.now,
+            count,
+        };
+        self.notes.refusals.insert(name.to_owned(), refusal);
+        true
+    }
+
+    fn start_child(&mut self, name: String, workflow: &Workflow) -> String {
+        let (parent, view) = child_view(workflow, &name);
+        assert_eq!(parent, UID);
+        let short = format!("{}#{}", StepId::from(view.path.clone()), view.attempt);
+        self.names.insert(short.clone(), name.clone());
+        if self.is_refused(&name, &short) {
+            return format!("try {short}");
+        }
+        self.children.entry(name).or_insert(view);
+        let inputs = workflow.spec.inputs.iter();
+        let inputs: Vec<String> = inputs.map(|input| format!(" {}={}", input.name, input.value)).collect();
+        let owned = if workflow.metadata.owner_references.is_none() {
+            " apart"
+        } else {
+            ""
+        };
+        format!("start {short}{}{owned}", inputs.concat())
+    }
+
     pub(super) fn short(&self, name: &str) -> String {
         let known = self.names.iter().find(|(_, known)| *known == name);
         known.map_or_else(|| name.to_owned(), |(short, _)| short.clone())
     }
+}
+
+/// As an API server would show it.
+fn child_view(workflow: &Workflow, name: &str) -> (String, ChildView) {
+    let mut workflow = workflow.clone();
+    workflow.metadata.uid = Some(format!("uid-of-{name}"));
+    jobwright_operator::view::child::view(&workflow).unwrap()
 }
 
 fn view(job: &Job, name: &str) -> JobView {

@@ -226,3 +226,13 @@ fn what_was_decided_without_a_job_and_lost_is_decided_again_alike() {
         "c Succeeded; z Scheduled",
     );
 }
+
+#[test]
+fn what_counts_from_its_begin_is_stored_at_once() {
+    check("w wait=10s", "now 1s; crash; now 2s", "w Running; wake 10s");
+    check(
+        "block b: x; l block=b all<=1m",
+        "l.x#1 runs at 1s; crash; now 2s",
+        "l Running; wake 60s",
+    );
+}

@@ -1,9 +1,13 @@
 //! What the engine promises, case by case, in the notation of [`crate::stage`].
 
+mod child;
+mod compiled;
 mod failure;
 mod flow;
 mod fork;
 mod handler;
+mod http;
+mod join;
 mod lost;
 mod outputs;
 mod refused;

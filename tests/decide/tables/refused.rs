@@ -48,6 +48,15 @@ fn a_job_that_nobody_knows_to_be_there_is_asked_for_before_its_step_ends() {
     // The POST was answered by an error; it may have been executed all the same.
     let story = "a#1 post=unavailable; resume; b#1 exit=1 at 1s";
     check("run: suspend; a; b", story, "confirm a#1; a Omitted; b Failed");
+    // Nor does a clear refusal that follows tell what became of the first POST.
+    let story = "a#1 post=unavailable; resume; a#1 post=quota; now 1s; b#1 exit=1 at 2s";
+    check("run: suspend; a; b", story, "confirm a#1; a Omitted; b Failed");
+    let story = "a#1 post=unavailable; resume; a#1 post=refused; now 1s";
+    check(
+        "run: suspend; a",
+        story,
+        "confirm a#1; try a#1; a Failed/Refused; run Failed",
+    );
 }
 
 #[test]
@@ -80,4 +89,13 @@ fn why_a_pod_does_not_start_is_said_once_it_has_lasted() {
         "a Scheduled+ConfigMissing",
     );
     check("a", "a#1 unschedulable at 1s; now 2s; a#1 runs at 9s", "a Running+");
+}
+
+#[test]
+fn the_words_of_one_cause_are_written_once() {
+    check(
+        "a",
+        "a#1 unschedulable at 1s; now 2s; a#1 unschedulable otherwise at 3s",
+        "a Scheduled+Unschedulable; a says `says the cluster`",
+    );
 }

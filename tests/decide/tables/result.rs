@@ -43,7 +43,6 @@ fn exit_0_of_a_program_that_is_being_stopped_is_no_success() {
         ("drained", "Evicted"),
         ("preempted", "Preempted"),
         ("node-lost", "NodeLost"),
-        ("pod-deleted", "Interrupted"),
         ("suspended", "Interrupted"),
     ] {
         let story = format!("a#1 runs at 1s; a#1 {cause} at 2s; a#1 reports exit=0 at 3s; a#1 exit=0 at 4s; now 4s");
@@ -53,6 +52,28 @@ fn exit_0_of_a_program_that_is_being_stopped_is_no_success() {
         "a",
         "a#1 runs at 1s; a#1 past-deadline at 2s; a#1 exit=0 at 4s",
         "a Failed/DeadlineExceeded",
+    );
+}
+
+#[test]
+fn why_a_pod_was_deleted_its_job_says_in_the_end() {
+    let deleted = "a#1 runs at 1s; a#1 pod-deleted at 2s; a#1 exit=0 at 3s";
+    check("a", deleted, "a Running");
+    check(
+        "a",
+        &format!("{deleted}; a#1 complete at 4s"),
+        "a BackingOff/Interrupted",
+    );
+    check("a", &format!("{deleted}; a#1 failed at 4s"), "a BackingOff/Interrupted");
+    check(
+        "a",
+        &format!("{deleted}; a#1 past-deadline at 4s"),
+        "a Failed/DeadlineExceeded",
+    );
+    check(
+        "a",
+        &format!("{deleted}; a#1 pod-gone at 4s; a#1 past-deadline at 5s"),
+        "pods a#1; a Failed/DeadlineExceeded",
     );
 }
 

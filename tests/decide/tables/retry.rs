@@ -109,7 +109,7 @@ fn the_cause_names_what_the_platform_did() {
     );
     check(
         "a",
-        "a#1 runs at 1s; a#1 pod-deleted at 2s; a#1 exit=143 at 3s",
+        "a#1 runs at 1s; a#1 pod-deleted at 2s; a#1 exit=143 at 3s; a#1 failed at 3s",
         "a BackingOff; a#1 Failed/Interrupted",
     );
 }

@@ -132,3 +132,20 @@ fn an_exit_keeps_its_outputs_though_its_step_is_sealed() {
     }
     check(&graph, &story, "run Succeeded/Done; run out n=7; confirm s[149].x#1");
 }
+
+#[test]
+fn who_reads_a_record_that_is_gone_fails() {
+    let most = all_end((0..199).map(|index| format!("s[{index}]#1")));
+    let last = all_end(std::iter::once("s[199]#1".to_owned()));
+    let story = format!("{most}; pages-gone; crash; {last}");
+    check(
+        "s count=200 out=n:integer; z needs s in sum=`sum(steps.s.results.map(r, r.n))`",
+        &story,
+        "s Succeeded; z Failed/ResultLost; z says `which holds items of s, is gone or cannot be read`; run Failed",
+    );
+    check(
+        "s count=200 out=n:integer; run: out:sum=`sum(steps.s.results.map(r, r.n))`",
+        &story,
+        "s Succeeded; run Failed/ResultLost; run says `WorkflowRecord page-`",
+    );
+}

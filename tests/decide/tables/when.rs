@@ -23,7 +23,7 @@ fn a_false_condition_skips_the_step_and_what_needs_it_goes_on() {
     check(
         graph,
         "a#1 exit=0 says {\"n\":3} at 1s",
-        "start c#1 with a+b; b Skipped/WhenFalse; c Scheduled",
+        "start c#1 with a; b Skipped/WhenFalse; c Scheduled",
     );
 }
 

@@ -21,13 +21,21 @@ pub(super) fn become_flow(rng: &mut Rng, case: &Case, step: &mut StepCase, view:
         .blocks
         .iter()
         .copied()
-        .filter(|block| fits(case, *block, room))
+        .filter(|block| {
+            fits(
+                case,
+                *block,
+                room,
+                step.each.as_ref().map_or(1, |each| each.items.max()),
+            )
+        })
         .collect();
     step.kind = match rng.below(10) {
-        0 | 1 => Kind::Wait {
+        0 | 1 if step.each.is_none() => Kind::Wait {
             seconds: *rng.pick(&[0, 1, 3, 10, 40]),
         },
         _ if blocks.is_empty() => return,
+        _ if step.each.is_some() => Kind::Block(*rng.pick(&blocks)),
         2..5 => Kind::Block(*rng.pick(&blocks)),
         5..7 => choice(rng, &blocks, view),
         _ => {
@@ -40,8 +48,9 @@ pub(super) fn become_flow(rng: &mut Rng, case: &Case, step: &mut StepCase, view:
     if has_blocks && rng.chance(6) {
         step.schedule_to_close = ScheduleToClose::Ample;
     }
-    let inner = match &kind {
-        Kind::Loop(looped) => view.of_loop(looped, false),
+    let inner = match (&kind, &step.each) {
+        (Kind::Loop(looped), _) => view.of_loop(looped, false),
+        (_, Some(each)) => view.of_items(each),
         _ => View::clone(view),
     };
     if has_blocks {
@@ -49,8 +58,8 @@ pub(super) fn become_flow(rng: &mut Rng, case: &Case, step: &mut StepCase, view:
     }
 }
 
-fn fits(case: &Case, block: usize, room: &Room) -> bool {
-    case.weight(Some(block)) < room.steps_max
+fn fits(case: &Case, block: usize, room: &Room, times: usize) -> bool {
+    (case.weight(Some(block)) + 1) * times < room.steps_max
 }
 
 fn choice(rng: &mut Rng, blocks: &[usize], view: &View) -> Kind {
@@ -85,7 +94,7 @@ fn random_loop(rng: &mut Rng, case: &Case, block: usize, view: &View, room: &Roo
 }
 
 /// A block takes `flag` and `level`; they may be left out where each block that may run has a default.
-fn inputs(rng: &mut Rng, case: &Case, step: &mut StepCase, view: &View) {
+pub(super) fn inputs(rng: &mut Rng, case: &Case, step: &mut StepCase, view: &View) {
     let blocks = step.kind.blocks();
     let mut defaults = blocks.iter().map(|block| case.blocks[*block].defaults);
     let may_be_left_out = defaults.all(|default| default.is_some());

@@ -1,10 +1,11 @@
 //! What the expressions of a step read.
 
 use jobwright_api::{StepPhase, ValueType};
+use std::collections::BTreeSet;
 
 use super::job::random_value;
 use crate::{
-    graphs::{Case, Condition, Kind, Loop, Offer, Source},
+    graphs::{Case, Condition, Each, Kind, Loop, Offer, Source},
     rng::Rng,
 };
 
@@ -15,6 +16,12 @@ pub(super) struct View<'a> {
     body: Option<usize>,
     /// The steps upstream.
     readable: Vec<usize>,
+    /// Of these, the ones that have ended for certain.
+    ended: BTreeSet<usize>,
+    /// In a fork: the name of the item.
+    item: Option<String>,
+    /// In a handler.
+    follows: bool,
     /// In the expressions of a loop: it.
     looped: Option<&'a Loop>,
     /// In `until`.
@@ -22,11 +29,14 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) const fn new(case: &'a Case, body: Option<usize>, readable: Vec<usize>) -> Self {
+    pub(super) const fn new(case: &'a Case, body: Option<usize>, readable: Vec<usize>, ended: BTreeSet<usize>) -> Self {
         Self {
             case,
             body,
             readable,
+            ended,
+            item: None,
+            follows: false,
             looped: None,
             is_after: false,
         }
@@ -35,20 +45,57 @@ impl<'a> View<'a> {
     /// The same from within a loop: `while` and inputs, or `until`.
     pub(super) fn of_loop(&self, looped: &'a Loop, is_after: bool) -> Self {
         Self {
-            readable: self.readable.clone(),
             looped: Some(looped),
             is_after,
-            ..*self
+            ..self.clone()
         }
+    }
+
+    /// The same of each item.
+    pub(super) fn of_items(&self, each: &Each) -> Self {
+        Self {
+            item: Some(each.root().to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same of what follows a failure or the end: it sees all steps, whatever became of them.
+    pub(super) fn of_handler(&self) -> Self {
+        Self {
+            readable: (0..self.case.body(self.body).steps.len()).collect(),
+            ended: BTreeSet::new(),
+            follows: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it may read this step.
+    pub(super) fn reads(&self, step: usize) -> bool {
+        self.readable.contains(&step)
+    }
+
+    /// The variables that steps upstream set.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let steps = &self.case.body(self.body).steps;
+        let set = self.readable.iter().filter_map(|place| match &steps.get(*place)?.kind {
+            Kind::Set(variables) => Some(variables),
+            _ => None,
+        });
+        let mut names: Vec<String> = set.flatten().map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     fn pick(&self, rng: &mut Rng, kind: Option<ValueType>) -> Option<(usize, Offer)> {
         let steps = &self.case.body(self.body).steps;
         let offers = self.readable.iter().flat_map(|place| {
             let offers = self.case.offers(&steps[*place]).into_iter();
-            offers
-                .filter(|offer| kind.is_none_or(|kind| offer.kind == kind))
-                .map(|offer| (*place, offer))
+            let wanted = offers.filter(|offer| kind.is_none_or(|kind| offer.kind == kind));
+            wanted.map(|offer| {
+                let is_certain = offer.is_certain && self.ended.contains(place);
+                (*place, Offer { is_certain, ..offer })
+            })
         });
         let offers: Vec<_> = offers.collect();
         (!offers.is_empty()).then(|| rng.pick(&offers).clone())
@@ -75,6 +122,18 @@ impl<'a> View<'a> {
         }
         if self.looped.is_some() && rng.chance(70) {
             return self.loop_condition(rng);
+        }
+        if let Some(item) = self.item.as_ref().filter(|_| rng.chance(50)) {
+            let bound = rng.below(5);
+            return if rng.chance(50) {
+                Condition::Item(item.clone(), i64::try_from(bound).unwrap() - 1)
+            } else {
+                Condition::Index(u32::try_from(bound).unwrap())
+            };
+        }
+        if self.follows && rng.chance(40) {
+            let reason = *rng.pick(&["ExitCode", "ExitCode", "StepFailed", "Evicted", "none"]);
+            return Condition::Error(reason.to_owned());
         }
         let integer = self.pick(rng, Some(ValueType::Integer));
         let bound = i64::try_from(rng.below(5)).unwrap() - 3;
@@ -156,6 +215,24 @@ impl<'a> View<'a> {
             let last = self.pick_of_loop(rng).filter(|_| rng.chance(60));
             return Some(last.map_or(Source::Iteration, |output| Source::LastOr(output, 2)));
         }
+        if let Some(item) = self.item.as_ref().filter(|_| rng.chance(60)) {
+            let is_item = rng.chance(60);
+            return Some(if is_item {
+                Source::Item(item.clone())
+            } else {
+                Source::Index
+            });
+        }
+        if self.follows && rng.chance(40) {
+            return Some(Source::ExitCode(-1));
+        }
+        let variables = self.variables();
+        if !variables.is_empty() && rng.chance(25) {
+            return Some(Source::Variable(rng.pick(&variables).clone(), 4));
+        }
+        if let Some(source) = self.of_fork(rng) {
+            return Some(source);
+        }
         let found = self.pick(rng, Some(ValueType::Integer));
         match (rng.below(10), found) {
             (0, _) => Some(Source::Level),
@@ -166,6 +243,23 @@ impl<'a> View<'a> {
             (_, Some((step, output))) => Some(Source::ReadsOr(step, output.name, 7)),
             (_, None) => None,
         }
+    }
+
+    /// What a fork upstream has come to; now and then.
+    fn of_fork(&self, rng: &mut Rng) -> Option<Source> {
+        let steps = &self.case.body(self.body).steps;
+        let is_fork = |place: &&usize| steps[**place].each.is_some();
+        let forks: Vec<usize> = self.readable.iter().filter(is_fork).copied().collect();
+        if forks.is_empty() || rng.chance(40) {
+            return None;
+        }
+        let fork = *rng.pick(&forks);
+        let output = self.case.integer_of_item(&steps[fork]);
+        Some(match (rng.below(3), output) {
+            (0, Some(output)) => Source::Sum(fork, output),
+            (1, _) => Source::Items(fork),
+            _ => Source::ItemsWell(fork),
+        })
     }
 
     /// Reads a step of some kind, if there is one; now and then any.

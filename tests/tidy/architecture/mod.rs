@@ -5,7 +5,7 @@ mod map;
 mod numbers;
 
 const PAPER: &str = "ARCHITECTURE.md";
-const LINES_MAX: usize = 250;
+const LINES_MAX: usize = 200;
 
 /// Words between backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
@@ -27,7 +27,11 @@ mod tests {
 
     #[test]
     fn the_architecture_is_read_in_ten_minutes() {
-        let lines = file(PAPER).lines().count();
+        let text = file(PAPER);
+        // The decisions are a log: for whoever wonders about one, not to be read through.
+        let (before, log) = text.text.split_once("\n## Decisions\n").unwrap();
+        let after = log.split_once("\n## ").unwrap().1;
+        let lines = before.lines().count() + after.lines().count();
         assert!(
             lines <= LINES_MAX,
             "{PAPER} has {lines} lines, at most {LINES_MAX}: keep what a newcomer needs"
